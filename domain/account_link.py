@@ -1,0 +1,148 @@
+"""A school account linked to one education profile of VK ID, and the single attempt by which it comes to be."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from domain.errors import ProblemCode, refuse
+from domain.events import EventRecorder
+from domain.ids import PersonId
+
+REFRESH_AHEAD = timedelta(minutes=5)
+
+
+class AccountLinkStatus(StrEnum):
+    """Whether a person has linked, and whether the link still works (LINK-11)."""
+
+    NOT_LINKED = "NOT_LINKED"
+    LINKED = "LINKED"
+    BROKEN = "BROKEN"
+
+
+@dataclass(frozen=True, slots=True)
+class EducationProfile:
+    """All that is kept of a VK ID profile: its user id there and the name to show (AUDIT-03)."""
+
+    id: str
+    display_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What lets us act for the profile; `device_id` belongs to the pair and goes with each refresh. Never printed."""
+
+    access: str = field(repr=False)
+    refresh: str = field(repr=False)
+    device_id: str = field(repr=False)
+    access_expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AccountLinked:
+    """A person linked an education profile."""
+
+    person_id: PersonId
+
+
+@dataclass(frozen=True, slots=True)
+class AccountLinkBroke:
+    """VK ID does not honour the tokens any more; the person is asked to link anew."""
+
+    person_id: PersonId
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class AccountLink(EventRecorder):
+    """One profile for one account, whatever the number of organizations (LINK-09). Without tokens it is broken."""
+
+    person_id: PersonId
+    profile: EducationProfile
+    linked_at: datetime
+    tokens: Tokens | None
+    refresh_claimed_until: datetime | None = None
+
+    @property
+    def status(self) -> AccountLinkStatus:
+        """LINKED while there are tokens."""
+        return AccountLinkStatus.BROKEN if self.tokens is None else AccountLinkStatus.LINKED
+
+    def wants_refresh(self, *, at: datetime) -> bool:
+        """Whether the access token is about to expire."""
+        return self.tokens is not None and self.tokens.access_expires_at - at <= REFRESH_AHEAD
+
+    def claim_refresh(self, *, at: datetime, until: datetime) -> bool:
+        """Makes the caller the only one who refreshes until then; False if another one is at it."""
+        if self.refresh_claimed_until is not None and self.refresh_claimed_until > at:
+            return False
+        self.refresh_claimed_until = until
+        return True
+
+    def release_refresh(self) -> None:
+        """The refresh could not be tried; the tokens are still the present ones."""
+        self.refresh_claimed_until = None
+
+    def refreshed(self, tokens: Tokens) -> None:
+        """A new pair replaces the old, which is dead from now on."""
+        self.tokens = tokens
+        self.refresh_claimed_until = None
+
+    def break_(self) -> None:
+        """VK ID withdrew the tokens (LINK-11). Idempotent."""
+        if self.tokens is not None:
+            self.tokens = None
+            self.refresh_claimed_until = None
+            self.events.append(AccountLinkBroke(self.person_id))
+
+
+def link(person_id: PersonId, profile: EducationProfile, tokens: Tokens, *, at: datetime) -> AccountLink:
+    """A new link."""
+    made = AccountLink(person_id=person_id, profile=profile, linked_at=at, tokens=tokens)
+    made.events.append(AccountLinked(person_id))
+    return made
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class LinkAttempt:
+    """One way to VK ID and back: bound to who began it and to the browser that went, for a limited time, once (LINK-10).
+
+    `id` opens the way (`/vk-id/start`), `state` comes back from VK ID, `browser` is the secret in the browser's
+    cookie, `verifier` is the PKCE verifier (RFC 7636), which never leaves us.
+    """
+
+    id: str
+    state: str = field(repr=False)
+    verifier: str = field(repr=False)
+    person_id: PersonId
+    return_to: str | None
+    expires_at: datetime
+    browser: str | None = field(default=None, repr=False)
+    used: bool = False
+
+    def open_in(self, browser: str, *, at: datetime) -> None:
+        """The browser sets off to VK ID; a second one cannot.
+
+        Raises:
+            Refused: STATE_USED or STATE_EXPIRED.
+        """
+        if self.browser is not None or self.used:
+            raise refuse(ProblemCode.STATE_USED)
+        self._in_time(at)
+        self.browser = browser
+
+    def come_back(self, *, at: datetime, browser: str | None = None, person: PersonId | None = None) -> None:
+        """The callback came, in the browser that went, or brought by the user who began; the attempt is used up.
+
+        Raises:
+            Refused: STATE_USED, STATE_EXPIRED or STATE_OF_ANOTHER_USER; a foreign callback does not use it up.
+        """
+        ours = (browser is not None and browser == self.browser) or person == self.person_id
+        if not ours:
+            raise refuse(ProblemCode.STATE_OF_ANOTHER_USER)
+        if self.used:
+            raise refuse(ProblemCode.STATE_USED)
+        self._in_time(at)
+        self.used = True
+
+    def _in_time(self, at: datetime) -> None:
+        if at >= self.expires_at:
+            raise refuse(ProblemCode.STATE_EXPIRED)

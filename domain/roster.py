@@ -1,0 +1,89 @@
+"""The roster: what the school system says of one organization's people, classes and groups, as plain facts."""
+
+from dataclasses import dataclass, field
+
+from domain.ids import ClassId, GroupId, OrganizationId, ParticipantId, PersonId, class_id, group_id, participant_id
+from domain.participant import Capacity, Participant, PositionKind
+
+ORGANIZATION_ADMINISTRATOR = "ORGANIZATION_ADMINISTRATOR"
+"""The role, held by a fact of the roster, whose meta-role is Organization administrator (RIGHT-04)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SchoolClass:
+    """A class is its id in the school system, not its name (CHAT-24)."""
+
+    organization_id: OrganizationId
+    school_id: str
+    name: str
+    teacher: ParticipantId | None = None
+    closed: bool = False
+
+    @property
+    def id(self) -> ClassId:
+        """Follows from the organization and the school system's id."""
+        return class_id(self.organization_id, self.school_id)
+
+
+@dataclass(frozen=True, slots=True)
+class StudyGroup:
+    """A group studies one subject; its pupils come from one class, whole or part, or from several."""
+
+    organization_id: OrganizationId
+    school_id: str
+    name: str
+    subject: str
+    pupils: frozenset[ParticipantId] = frozenset()
+    teachers: tuple[ParticipantId, ...] = ()
+    closed: bool = False
+
+    @property
+    def id(self) -> GroupId:
+        """Follows from the organization and the school system's id."""
+        return group_id(self.organization_id, self.school_id)
+
+
+@dataclass(slots=True, eq=False)
+class Roster:
+    """All facts of one organization. A person may be named by a fact and have lost the capacity that it needs."""
+
+    organization_id: OrganizationId
+    people: dict[ParticipantId, Participant] = field(default_factory=dict)
+    positions: dict[ParticipantId, tuple[PositionKind, ...]] = field(default_factory=dict)
+    classes: dict[ClassId, SchoolClass] = field(default_factory=dict)
+    groups: dict[GroupId, StudyGroup] = field(default_factory=dict)
+    enrolments: dict[ParticipantId, ClassId] = field(default_factory=dict)
+    ties: set[tuple[ParticipantId, ParticipantId]] = field(default_factory=set)
+    """(parent, pupil)"""
+    roles: set[tuple[ParticipantId, str]] = field(default_factory=set)
+    """(holder, name of the role)"""
+
+    def participant_id(self, person: str) -> ParticipantId:
+        """The id here of the school system's person."""
+        return participant_id(self.organization_id, PersonId(person))
+
+    def is_(self, capacity: Capacity, participant: ParticipantId) -> bool:
+        """Whether the person has that capacity now; a parent is one while a child of theirs is a pupil (CHAT-32)."""
+        match capacity:
+            case Capacity.EMPLOYEE:
+                return participant in self.positions
+            case Capacity.PUPIL:
+                return participant in self.enrolments and not self.classes[self.enrolments[participant]].closed
+            case Capacity.PARENT:
+                return any(parent == participant and self.is_(Capacity.PUPIL, pupil) for parent, pupil in self.ties)
+
+    def pupils_of(self, school_class: ClassId) -> frozenset[ParticipantId]:
+        """The pupils enrolled in the class."""
+        return frozenset(pupil for pupil, of in self.enrolments.items() if of == school_class)
+
+    def administrators(self) -> frozenset[ParticipantId]:
+        """The «Администраторы» registry (RIGHT-02).
+
+        Employees, not blocked, with a position of kind ADMINISTRATION or the meta-role Organization administrator.
+        """
+        return frozenset(
+            employee
+            for employee, positions in self.positions.items()
+            if not self.people[employee].blocked
+            and (PositionKind.ADMINISTRATION in positions or (employee, ORGANIZATION_ADMINISTRATOR) in self.roles)
+        )

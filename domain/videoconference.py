@@ -1,0 +1,306 @@
+"""A videoconference starts and ends by the clock; its link exists exactly while it is active (CONF-10 … CONF-12, CONF-17)."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from domain.errors import ImpossibleStep, ProblemCode, refuse
+from domain.events import EventRecorder
+from domain.ids import CallId, ChatId, LessonId, OrganizationId, ParticipantId, VideoconferenceId
+from domain.participant import Capacity
+
+
+class VideoconferenceType(StrEnum):
+    """Types of videoconference (CONF-02)."""
+
+    ONLINE_LESSON = "ONLINE_LESSON"
+    VIDEO_CALL = "VIDEO_CALL"
+
+
+class VideoconferenceStatus(StrEnum):
+    """The names of the phases; «Активная» of the manual is ACTIVE."""
+
+    SCHEDULED = "SCHEDULED"
+    STARTING = "STARTING"
+    ACTIVE = "ACTIVE"
+    FINISHED = "FINISHED"
+    FAILED = "FAILED"
+
+
+class FinishedBy(StrEnum):
+    """What ended an active conference."""
+
+    SCHEDULE = "SCHEDULE"
+    USER = "USER"
+    SFERUM = "SFERUM"
+
+
+class FailureReason(StrEnum):
+    """Why a conference does not start, or never did."""
+
+    NO_LINKED_STARTER = "NO_LINKED_STARTER"
+    SFERUM_UNAVAILABLE = "SFERUM_UNAVAILABLE"
+    SFERUM_REFUSED = "SFERUM_REFUSED"
+    HUMAN_CHECK_NEEDED = "HUMAN_CHECK_NEEDED"
+    SERVICE_DOWN = "SERVICE_DOWN"
+
+
+@dataclass(frozen=True, slots=True)
+class TimeSlot:
+    """From `start` up to, and not including, `end`; both aware instants."""
+
+    start: datetime
+    end: datetime
+
+    def __post_init__(self) -> None:
+        if not self.start < self.end:
+            raise ImpossibleStep("a slot ends after it starts")
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduled:
+    """Waits; at `begin_at` its call begins to be prepared. `problem` is why the last try to start it failed."""
+
+    begin_at: datetime
+    problem: FailureReason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Starting:
+    """A call was asked for in Sferum. Once it is there, `link` is known, and shown to nobody yet.
+
+    While no answer has come, `check_at` tells when somebody looks whether the call is there after all.
+    """
+
+    call: CallId
+    check_at: datetime
+    link: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Active:
+    """Runs since `since`, never before its start; only now there is a link to show."""
+
+    since: datetime
+    call: CallId
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """Was active from `since` to `at`."""
+
+    since: datetime
+    at: datetime
+    by: FinishedBy
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Its end came before it could start."""
+
+    at: datetime
+    reason: FailureReason
+
+
+Phase = Scheduled | Starting | Active | Finished | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class VideoconferenceChanged:
+    """Something that people see has changed; `what` is the step's name."""
+
+    videoconference_id: VideoconferenceId
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallReleased:
+    """The conference needs this call no more; it must not stay open in Sferum."""
+
+    call: CallId
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Videoconference(EventRecorder):
+    """The conference and its phase. `version` grows by one with each saved change that people see (CONF-19).
+
+    `additions` and `removals` are what users changed of the participants that the chat gives (CONF-25).
+    """
+
+    id: VideoconferenceId
+    organization_id: OrganizationId
+    type: VideoconferenceType
+    name: str
+    chat_id: ChatId
+    lesson_id: LessonId | None
+    made_by: ParticipantId | None
+    slot: TimeSlot
+    phase: Phase
+    additions: frozenset[tuple[ParticipantId, Capacity]] = frozenset()
+    removals: frozenset[ParticipantId] = frozenset()
+    version: int = 0
+
+    @property
+    def status(self) -> VideoconferenceStatus:
+        """The name of the phase."""
+        match self.phase:
+            case Scheduled():
+                return VideoconferenceStatus.SCHEDULED
+            case Starting():
+                return VideoconferenceStatus.STARTING
+            case Active():
+                return VideoconferenceStatus.ACTIVE
+            case Finished():
+                return VideoconferenceStatus.FINISHED
+            case Failed():
+                return VideoconferenceStatus.FAILED
+
+    @property
+    def due_at(self) -> datetime | None:
+        """When the clock has the next step to take here; None once it is over."""
+        match self.phase:
+            case Scheduled(begin_at):
+                return min(begin_at, self.slot.end)
+            case Starting(link=None, check_at=check_at):
+                return min(check_at, self.slot.end)
+            case Starting():
+                return self.slot.start
+            case Active():
+                return self.slot.end
+            case Finished() | Failed():
+                return None
+
+    def keep_time(self, *, at: datetime) -> None:
+        """Takes the step that the clock alone decides, if one is due: active at the start, over at the end. Idempotent.
+
+        Beginning to start is not among them: it needs an account to start the call with (`begin_start`).
+        """
+        match self.phase:
+            case Scheduled(problem=problem) if at >= self.slot.end:
+                self._end(Failed(at, problem or FailureReason.SERVICE_DOWN), "failed")
+            case Starting(link=link) if at >= self.slot.end:
+                reason = FailureReason.SFERUM_UNAVAILABLE if link is None else FailureReason.SERVICE_DOWN
+                self._end(Failed(at, reason), "failed")
+            case Starting(call, link=str(link)) if at >= self.slot.start:
+                self._become(Active(at, call, link), "activated")
+            case Active(since) if at >= self.slot.end:
+                self._end(Finished(since, at, FinishedBy.SCHEDULE), "finished")
+            case _:
+                pass
+
+    def begin_start(self, call: CallId, *, at: datetime, check_at: datetime) -> None:
+        """A call is about to be asked for; if its answer is not there by `check_at`, somebody looks for it."""
+        match self.phase:
+            case Scheduled(begin_at) if begin_at <= at < self.slot.end:
+                self._become(Starting(call, check_at), "starting")
+            case _:
+                raise ImpossibleStep("only a scheduled videoconference whose time has come begins to start")
+
+    def look_for_call_again(self, call: CallId, *, check_at: datetime) -> None:
+        """No answer came about the call: it may be there or not, and is looked for at `check_at`."""
+        if self.waits_for(call):
+            self.phase = Starting(call, check_at)
+
+    def ask_for_another_call(self, call: CallId, *, instead_of: CallId, check_at: datetime) -> None:
+        """The call `instead_of` is not in Sferum; another is asked for."""
+        if not self.waits_for(instead_of):
+            raise ImpossibleStep("another call is asked for only while the first one is waited for")
+        self.phase = Starting(call, check_at)
+
+    def call_is_there(self, call: CallId, link: str, *, at: datetime) -> None:
+        """The call that was asked for is open. One that is neither waited for nor the present one is released.
+
+        Idempotent: an answer that comes twice, or is found while it still comes, changes nothing the second time.
+        """
+        if self.waits_for(call):
+            self.phase = Starting(call, at, link)
+            self.keep_time(at=at)
+        elif not (isinstance(self.phase, Starting | Active) and self.phase.call == call):
+            self.events.append(CallReleased(call))
+
+    def put_off(self, problem: FailureReason, *, at: datetime, retry_at: datetime) -> None:
+        """It cannot be started now; it is tried again at `retry_at` until its end comes (CONF-17)."""
+        match self.phase:
+            case Scheduled(problem=before):
+                self.phase = Scheduled(retry_at, problem)
+                if problem is not before:
+                    self._changed("put_off")
+            case Starting(call):
+                self.events.append(CallReleased(call))
+                self._become(Scheduled(retry_at, problem), "put_off")
+            case _:
+                raise ImpossibleStep("only a videoconference that has not started is put off")
+        self.keep_time(at=at)
+
+    def starter_appeared(self, *, at: datetime) -> None:
+        """Somebody who may start it has linked their account: it is tried again at once (CONF-26). Idempotent."""
+        match self.phase:
+            case Scheduled(begin_at, FailureReason.NO_LINKED_STARTER as problem):
+                self.phase = Scheduled(min(begin_at, at), problem)
+            case _:
+                pass
+
+    def finish(self, *, at: datetime, by: FinishedBy) -> None:
+        """Ends an active conference before its time; one that is finished stays as it is (CONF-13).
+
+        Raises:
+            Refused: with WRONG_STATUS for any other.
+        """
+        match self.phase:
+            case Active(since):
+                self._end(Finished(since, at, by), "finished")
+            case Finished():
+                pass
+            case _:
+                raise refuse(ProblemCode.WRONG_STATUS, "id", status=self.status)
+
+    def waits_for(self, call: CallId) -> bool:
+        """Whether the call was asked for and nothing is known of it yet."""
+        return isinstance(self.phase, Starting) and self.phase.call == call and self.phase.link is None
+
+    def _end(self, phase: Finished | Failed, what: str) -> None:
+        if isinstance(self.phase, Starting | Active):
+            self.events.append(CallReleased(self.phase.call))
+        self._become(phase, what)
+
+    def _become(self, phase: Phase, what: str) -> None:
+        self.phase = phase
+        self._changed(what)
+
+    def _changed(self, what: str) -> None:
+        if not any(isinstance(event, VideoconferenceChanged) for event in self.events):
+            self.version += 1
+        self.events.append(VideoconferenceChanged(self.id, what))
+
+
+def schedule(
+    *,
+    id: VideoconferenceId,
+    organization_id: OrganizationId,
+    type: VideoconferenceType,
+    name: str,
+    chat_id: ChatId,
+    lesson_id: LessonId | None,
+    made_by: ParticipantId | None,
+    slot: TimeSlot,
+    prepare_ahead: timedelta,
+    additions: frozenset[tuple[ParticipantId, Capacity]] = frozenset(),
+    removals: frozenset[ParticipantId] = frozenset(),
+) -> Videoconference:
+    """A new conference, whose call is prepared that long before its start."""
+    conference = Videoconference(
+        id=id,
+        organization_id=organization_id,
+        type=type,
+        name=name,
+        chat_id=chat_id,
+        lesson_id=lesson_id,
+        made_by=made_by,
+        slot=slot,
+        phase=Scheduled(slot.start - prepare_ahead),
+        additions=additions,
+        removals=removals,
+    )
+    conference._changed("created")
+    return conference
