@@ -1,0 +1,264 @@
+"""What the use cases need of the world outside: storage, VK ID, and a messenger with chats and calls."""
+
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Protocol
+
+from domain.account_link import AccountLink, EducationProfile, LinkAttempt, Tokens
+from domain.call import Call
+from domain.chat import Chat, ChatKind
+from domain.ids import CallId, ChatId, LessonId, OrganizationId, ParticipantId, PersonId, VideoconferenceId
+from domain.lesson import Lesson
+from domain.organization import Organization
+from domain.roster import Roster
+from domain.videoconference import Videoconference
+
+
+class ConcurrentChange(Exception):
+    """Somebody saved the same aggregate meanwhile; nothing of this unit of work is kept, and it may be tried again."""
+
+
+class Organizations(Protocol):
+    """The organizations."""
+
+    async def find(self, id: OrganizationId, *, lock: bool = False) -> Organization | None:
+        """The organization; with `lock`, whoever changes its roster or settings waits for this unit of work."""
+
+    async def save(self, organization: Organization) -> None:
+        """Adds it, or writes its changes."""
+
+
+class Rosters(Protocol):
+    """The facts of each organization."""
+
+    async def get(self, id: OrganizationId) -> Roster:
+        """All facts of the organization (none yet: an empty roster). Changes want the organization locked."""
+
+    async def save(self, roster: Roster) -> None:
+        """Writes what differs from what `get` gave."""
+
+
+class Lessons(Protocol):
+    """The timetable."""
+
+    async def find(self, id: LessonId) -> Lesson | None:
+        """The lesson."""
+
+    async def save_all(self, lessons: Sequence[Lesson]) -> None:
+        """Adds or replaces each."""
+
+
+class Chats(Protocol):
+    """Chats with all their members."""
+
+    async def find(self, id: ChatId, *, lock: bool = False) -> Chat | None:
+        """The chat; with `lock`, nobody else changes it meanwhile."""
+
+    async def following(self, organization: OrganizationId, kinds: Collection[ChatKind] | None) -> list[Chat]:
+        """The organization's chats of those kinds (`None`: all its chats), locked, in the order of their ids."""
+
+    async def save_all(self, chats: Sequence[Chat]) -> None:
+        """Adds or writes each, with its events.
+
+        Raises:
+            ConcurrentChange: one was saved by somebody else since it was loaded.
+        """
+
+
+class Videoconferences(Protocol):
+    """Videoconferences."""
+
+    async def find(self, id: VideoconferenceId, *, lock: bool = False) -> Videoconference | None:
+        """The conference; with `lock`, nobody else changes it meanwhile."""
+
+    async def due(self, at: datetime, *, limit: int) -> list[Videoconference]:
+        """Those whose `due_at` has come, the longest due first, locked; those that somebody else has locked are left out."""
+
+    async def next_due(self) -> datetime | None:
+        """The earliest `due_at` of all."""
+
+    async def waiting_for_starter(self, person: PersonId) -> list[Videoconference]:
+        """Those put off for want of a linked starter in the organizations where the person takes part, locked."""
+
+    async def of_lesson(self, lesson: LessonId) -> Videoconference | None:
+        """The lesson's online lesson that is neither finished nor failed."""
+
+    async def save(self, conference: Videoconference) -> None:
+        """Adds it or writes its changes, with its events.
+
+        Raises:
+            ConcurrentChange: it was saved by somebody else since it was loaded.
+        """
+
+
+class Calls(Protocol):
+    """Our records of calls. No conference ever has two that are asked for or open."""
+
+    async def get(self, id: CallId) -> Call:
+        """The call, locked."""
+
+    async def due(self, at: datetime, *, limit: int) -> list[Call]:
+        """Those whose `due_at` has come, locked; those that somebody else has locked are left out."""
+
+    async def next_due(self) -> datetime | None:
+        """The earliest `due_at` of all."""
+
+    async def save(self, call: Call) -> None:
+        """Adds it or writes its changes."""
+
+
+class AccountLinks(Protocol):
+    """Links of school accounts to education profiles, and attempts to make one."""
+
+    async def find(self, person: PersonId, *, lock: bool = False) -> AccountLink | None:
+        """The person's link."""
+
+    async def working(self, participants: Sequence[ParticipantId]) -> PersonId | None:
+        """The first of the participants, not blocked, who has a link that works."""
+
+    async def holder(self, profile_id: str) -> PersonId | None:
+        """Who has linked that education profile."""
+
+    async def save(self, link: AccountLink) -> None:
+        """Adds it or writes its changes, with its events; tokens are encrypted.
+
+        Raises:
+            ConcurrentChange: the profile was linked by another account meanwhile.
+        """
+
+    async def find_attempt(self, *, id: str | None = None, state: str | None = None) -> LinkAttempt | None:
+        """The attempt of that id or of that state, locked."""
+
+    async def save_attempt(self, attempt: LinkAttempt) -> None:
+        """Adds it or writes its changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An earlier request's key, a digest of its arguments, and what it made."""
+
+    digest: str
+    result: str
+
+
+class Answers(Protocol):
+    """What was answered to requests that carry a key, so that a repetition answers the same (for 24 hours)."""
+
+    async def find(self, scope: str, keys: Collection[str], *, since: datetime) -> Mapping[str, Answered]:
+        """The answers kept under the keys. Whoever asks in the same scope meanwhile waits for this unit of work."""
+
+    async def keep(self, scope: str, answers: Mapping[str, Answered], *, at: datetime) -> None:
+        """Keeps each answer under its key."""
+
+
+class UnitOfWork(Protocol):
+    """One transaction: all of it or nothing. No remote call is made inside one."""
+
+    @property
+    def organizations(self) -> Organizations: ...
+    @property
+    def rosters(self) -> Rosters: ...
+    @property
+    def lessons(self) -> Lessons: ...
+    @property
+    def chats(self) -> Chats: ...
+    @property
+    def videoconferences(self) -> Videoconferences: ...
+    @property
+    def calls(self) -> Calls: ...
+    @property
+    def account_links(self) -> AccountLinks: ...
+    @property
+    def answers(self) -> Answers: ...
+
+    async def now(self) -> datetime:
+        """The database's clock: a process's own decides nothing."""
+
+
+Begin = Callable[[], AbstractAsyncContextManager[UnitOfWork]]
+"""Begins a unit of work, which is kept when the block ends and undone when it raises."""
+
+
+class Trouble(StrEnum):
+    """Why the messenger did not do what it was asked."""
+
+    UNAVAILABLE = "UNAVAILABLE"
+    RATE_LIMITED = "RATE_LIMITED"
+    RELINK_NEEDED = "RELINK_NEEDED"
+    HUMAN_CHECK_NEEDED = "HUMAN_CHECK_NEEDED"
+    REFUSED = "REFUSED"
+
+
+class MessengerFailed(Exception):
+    """The messenger gave no good answer.
+
+    `certain`: it has surely not done it; otherwise it may have. `pause`: how long it wants to be left alone.
+    """
+
+    def __init__(self, trouble: Trouble, *, certain: bool, pause: timedelta | None = None) -> None:
+        super().__init__(f"{trouble}{'' if certain else ', it may have been done'}")
+        self.trouble = trouble
+        self.certain = certain
+        self.pause = pause
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCall:
+    """A call that people can join by its link."""
+
+    id: str
+    link: str
+    name: str
+
+
+class Messenger(Protocol):
+    """A messenger with chats and calls, where we act with the accounts that people linked.
+
+    Chats have ids that only their owner's account understands. Every method raises MessengerFailed.
+    """
+
+    async def create_chat(self, owner: PersonId, title: str) -> str:
+        """A new chat with its owner alone; answers with its id for that owner."""
+
+    async def add_member(self, owner: PersonId, chat: str, profile_id: str) -> None:
+        """Adds a profile, which does not see what was written before (CHAT-34). Somebody who is in it already is fine."""
+
+    async def start_call(self, account: PersonId, name: str) -> OpenCall:
+        """Starts a call of that name. Not idempotent: after an uncertain answer look in `open_calls` first."""
+
+    async def open_calls(self, account: PersonId) -> tuple[OpenCall, ...]:
+        """The calls that this account started and that are open."""
+
+    async def end_call(self, account: PersonId, id: str) -> None:
+        """Ends a call for all. One that is over, or unknown, is fine."""
+
+
+class AuthorizationFailed(Exception):
+    """VK ID did not accept the code or the token; it will not accept it later either."""
+
+
+class IdentityProviderUnavailable(Exception):
+    """VK ID gave no usable answer; whether it did what it was asked is not known."""
+
+
+class IdentityProvider(Protocol):
+    """VK ID (OAuth 2.1 with PKCE)."""
+
+    def authorization_url(self, *, state: str, verifier: str) -> str:
+        """Where a browser goes to choose an education profile; carries the verifier's S256 challenge (RFC 7636)."""
+
+    async def exchange(self, *, code: str, verifier: str, device_id: str, state: str) -> Tokens:
+        """The tokens for a code. Raises AuthorizationFailed, IdentityProviderUnavailable."""
+
+    async def profile(self, access_token: str) -> EducationProfile:
+        """Whose token it is. Raises AuthorizationFailed, IdentityProviderUnavailable."""
+
+    async def refresh(self, tokens: Tokens) -> Tokens:
+        """A new pair; the old one is dead afterwards. Raises AuthorizationFailed, IdentityProviderUnavailable."""
+
+
+AccessToken = Callable[[PersonId], Awaitable[str]]
+"""A working access token of the account. Raises MessengerFailed with RELINK_NEEDED if there is none."""

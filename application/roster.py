@@ -1,0 +1,195 @@
+"""The school system's word is turned into facts, and chats are brought in step with them."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from hashlib import sha256
+
+from application.ports import Answered, Begin, UnitOfWork
+from domain.access import Viewer
+from domain.chat import (
+    Chat,
+    ChatKind,
+    ClassChat,
+    OtherChat,
+    ParentsChat,
+    SubjectChat,
+    TeachersChat,
+    create_default_chat,
+)
+from domain.errors import Problem, ProblemCode, Refused, refuse
+from domain.grounds import grounds, is_closed
+from domain.ids import LessonId, OrganizationId, ParticipantId, PersonId, group_id, lesson_id
+from domain.lesson import Lesson
+from domain.organization import Organization
+from domain.roster import Roster
+from domain.roster_events import EventImpossible, RosterEvent, apply
+
+KEYS_ARE_KEPT_FOR = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class LessonSaved:
+    """A lesson has this group, these times, maybe a substitute; a cancelled one is on again."""
+
+    school_id: str
+    group_school_id: str
+    starts_at: datetime
+    ends_at: datetime
+    substitute: PersonId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LessonCancelled:
+    """A lesson will not be."""
+
+    school_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One event of the school system under its key."""
+
+    key: str
+    event: RosterEvent | LessonSaved | LessonCancelled
+
+    @property
+    def digest(self) -> str:
+        """Tells whether the same key came with the same event."""
+        return sha256(repr(self.event).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """How many events were applied, and how many had been before."""
+
+    applied: int
+    repeated: int
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyRosterEvents:
+    """Applies events in order, all or nothing; one whose key was applied before is left out (ROSTER-01)."""
+
+    begin: Begin
+
+    async def __call__(self, viewer: Viewer, events: Sequence[Told]) -> Applied:
+        if not viewer.roster_service or viewer.organization_id is None:
+            raise refuse(ProblemCode.FORBIDDEN)
+        async with self.begin() as uow:
+            organization = await uow.organizations.find(viewer.organization_id, lock=True)
+            if organization is None:
+                raise refuse(ProblemCode.NOT_FOUND)
+            at = await uow.now()
+            new = await _not_yet_applied(uow, organization.id, events, at)
+            roster = await uow.rosters.get(organization.id)
+            touched: set[ChatKind] = set()
+            lessons: dict[LessonId, Lesson] = {}
+            for index, told in new:
+                try:
+                    match told.event:
+                        case LessonSaved() | LessonCancelled() as event:
+                            lesson = await _stated(uow, organization.id, roster, event, lessons)
+                            lessons[lesson.id] = lesson
+                        case event:
+                            touched |= apply(roster, event)
+                except EventImpossible as reason:
+                    path = ("events", str(index))
+                    raise refuse(ProblemCode.EVENT_IMPOSSIBLE, *path, reason=str(reason)) from None
+            await uow.rosters.save(roster)
+            await uow.lessons.save_all(list(lessons.values()))
+            await _follow(uow, organization, roster, touched, at)
+            keys = {told.key: Answered(told.digest, "") for _, told in new}
+            await uow.answers.keep(_scope(organization.id), keys, at=at)
+            return Applied(len(new), len(events) - len(new))
+
+
+def bring_in_step(chat: Chat, roster: Roster, chat_administrator: ParticipantId | None, *, at: datetime) -> None:
+    """Makes a chat what the facts say: open or archived, its default name, its members. Idempotent."""
+    if is_closed(chat.kind, roster):
+        chat.archive()
+    else:
+        chat.reopen()
+        if name := _default_name(chat.kind, roster):
+            chat.take_name_of_class(name)
+    chat.follow(grounds(chat.kind, roster, chat_administrator), at=at)
+
+
+async def _follow(
+    uow: UnitOfWork, organization: Organization, roster: Roster, touched: Collection[ChatKind], at: datetime
+) -> None:
+    chats = await uow.chats.following(organization.id, touched)
+    present = {chat.kind for chat in chats}
+    chats += [
+        create_default_chat(organization.id, kind, _default_name(kind, roster) or "")
+        for kind in _default_kinds(roster)
+        if kind in touched and kind not in present
+    ]
+    for chat in chats:
+        bring_in_step(chat, roster, organization.chat_administrator, at=at)
+    await uow.chats.save_all(chats)
+
+
+def _default_kinds(roster: Roster) -> Iterable[ClassChat | ParentsChat]:
+    """In the order in which the classes became known, which is the registry's order."""
+    for id in roster.classes:
+        yield ClassChat(id)
+        yield ParentsChat(id)
+
+
+def _default_name(kind: ChatKind, roster: Roster) -> str | None:
+    match kind:
+        case ClassChat(class_id):
+            return roster.classes[class_id].name
+        case ParentsChat(class_id):
+            return f"{roster.classes[class_id].name} Родители"
+        case TeachersChat() | SubjectChat() | OtherChat():
+            return None
+
+
+async def _not_yet_applied(
+    uow: UnitOfWork, organization: OrganizationId, events: Sequence[Told], at: datetime
+) -> list[tuple[int, Told]]:
+    scope = _scope(organization)
+    known = dict(await uow.answers.find(scope, [told.key for told in events], since=at - KEYS_ARE_KEPT_FOR))
+    new, problems = [], []
+    for index, told in enumerate(events):
+        before = known.get(told.key)
+        if before is None:
+            known[told.key] = Answered(told.digest, "")
+            new.append((index, told))
+        elif before.digest != told.digest:
+            problems.append(Problem(ProblemCode.IDEMPOTENCY_KEY_REUSED, ("events", str(index), "key")))
+    if problems:
+        raise Refused(*problems)
+    return new
+
+
+async def _stated(
+    uow: UnitOfWork,
+    organization: OrganizationId,
+    roster: Roster,
+    event: LessonSaved | LessonCancelled,
+    stated: dict[LessonId, Lesson],
+) -> Lesson:
+    match event:
+        case LessonCancelled(school_id):
+            id = lesson_id(organization, school_id)
+            lesson = stated.get(id) or await uow.lessons.find(id)
+            if lesson is None:
+                raise EventImpossible(f"the lesson {school_id} is unknown: save it first")
+            return replace(lesson, cancelled=True)
+        case LessonSaved(school_id, group_school_id, starts_at, ends_at, person):
+            group = group_id(organization, group_school_id)
+            if group not in roster.groups:
+                raise EventImpossible(f"the group {group_school_id} is unknown: save it first")
+            if ends_at <= starts_at:
+                raise EventImpossible(f"the lesson {school_id} ends before it starts")
+            substitute = None if person is None else roster.participant_id(person)
+            if substitute is not None and substitute not in roster.people:
+                raise EventImpossible(f"the person {person} is unknown: save them first")
+            return Lesson(organization, school_id, group, starts_at, ends_at, substitute)
+
+
+def _scope(organization: OrganizationId) -> str:
+    return f"roster/{organization}"
