@@ -1,0 +1,124 @@
+"""Account links and attempts as rows; what opens somebody's account is sealed."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from application.ports import ConcurrentChange
+from domain.account_link import AccountLink, AccountLinkBroke, AccountLinked, EducationProfile, LinkAttempt, Tokens
+from domain.ids import ParticipantId, PersonId, account_id
+from infrastructure.db import outbox
+from infrastructure.db.cipher import Cipher
+from infrastructure.db.tables import account_links, link_attempts, participants
+
+
+def seal_tokens(tokens: Tokens, cipher: Cipher) -> bytes:
+    """The pair with its expiry, sealed as one."""
+    return cipher.seal(json.dumps(asdict(tokens) | {"access_expires_at": tokens.access_expires_at.isoformat()}))
+
+
+def open_tokens(sealed: bytes, cipher: Cipher) -> Tokens:
+    """The pair again."""
+    plain = json.loads(cipher.open(sealed))
+    return Tokens(**plain | {"access_expires_at": datetime.fromisoformat(plain["access_expires_at"])})
+
+
+class PostgresAccountLinks:
+    """Implements `application.ports.AccountLinks`."""
+
+    def __init__(self, connection: AsyncConnection, cipher: Cipher) -> None:
+        self._connection = connection
+        self._cipher = cipher
+
+    async def find(self, person: PersonId, *, lock: bool = False) -> AccountLink | None:
+        query = select(account_links).where(account_links.c.person_id == person)
+        row = (await self._connection.execute(query.with_for_update() if lock else query)).one_or_none()
+        if row is None:
+            return None
+        return AccountLink(
+            person_id=PersonId(row.person_id),
+            profile=EducationProfile(row.profile_id, row.display_name),
+            linked_at=row.linked_at,
+            tokens=None if row.tokens is None else open_tokens(row.tokens, self._cipher),
+            refresh_claimed_until=row.refresh_claimed_until,
+        )
+
+    async def working(self, wanted: Sequence[ParticipantId]) -> PersonId | None:
+        query = (
+            select(participants.c.id, participants.c.person_id)
+            .join(account_links, account_links.c.person_id == participants.c.person_id)
+            .where(
+                participants.c.id.in_(wanted), participants.c.blocked.is_(False), account_links.c.tokens.is_not(None)
+            )
+        )
+        linked = {row.id: row.person_id for row in await self._connection.execute(query)}
+        return next((PersonId(linked[participant]) for participant in wanted if participant in linked), None)
+
+    async def holder(self, profile_id: str) -> PersonId | None:
+        query = select(account_links.c.person_id).where(account_links.c.profile_id == profile_id)
+        person = (await self._connection.execute(query)).scalar_one_or_none()
+        return None if person is None else PersonId(person)
+
+    async def save(self, link: AccountLink) -> None:
+        row = {
+            "person_id": link.person_id,
+            "profile_id": link.profile.id,
+            "display_name": link.profile.display_name,
+            "linked_at": link.linked_at,
+            "tokens": None if link.tokens is None else seal_tokens(link.tokens, self._cipher),
+            "refresh_claimed_until": link.refresh_claimed_until,
+        }
+        statement = insert(account_links).values(row)
+        changing = {name: statement.excluded[name] for name in row if name != "person_id"}
+        try:
+            async with self._connection.begin_nested():
+                await self._connection.execute(
+                    statement.on_conflict_do_update(index_elements=["person_id"], set_=changing)
+                )
+        except IntegrityError as error:
+            raise ConcurrentChange from error
+        await outbox.write(
+            self._connection,
+            [
+                outbox.Entry("account", account_id(event.person_id), type(event).__name__, {"person": event.person_id})
+                for event in link.take_events()
+                if isinstance(event, AccountLinked | AccountLinkBroke)
+            ],
+        )
+
+    async def find_attempt(self, *, id: str | None = None, state: str | None = None) -> LinkAttempt | None:
+        where = link_attempts.c.id == id if id is not None else link_attempts.c.state == state
+        row = (await self._connection.execute(select(link_attempts).where(where).with_for_update())).one_or_none()
+        if row is None:
+            return None
+        return LinkAttempt(
+            id=row.id,
+            state=row.state,
+            verifier=self._cipher.open(row.verifier),
+            person_id=PersonId(row.person_id),
+            return_to=row.return_to,
+            expires_at=row.expires_at,
+            browser=row.browser,
+            used=row.used,
+        )
+
+    async def save_attempt(self, attempt: LinkAttempt) -> None:
+        row = {
+            "id": attempt.id,
+            "state": attempt.state,
+            "verifier": self._cipher.seal(attempt.verifier),
+            "person_id": attempt.person_id,
+            "return_to": attempt.return_to,
+            "expires_at": attempt.expires_at,
+            "browser": attempt.browser,
+            "used": attempt.used,
+        }
+        statement = insert(link_attempts).values(row)
+        changing = {name: statement.excluded[name] for name in ("browser", "used")}
+        await self._connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=changing))

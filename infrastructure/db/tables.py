@@ -1,0 +1,320 @@
+"""The tables. Whatever is shown in an order has its key made in Python and compared byte by byte (CHAT-33)."""
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import TypeEngine
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_KEY = Text(collation="C")
+_INSTANT = DateTime(timezone=True)
+
+
+def _text(name: str, *, nullable: bool = False, kind: TypeEngine[str] | None = None) -> Column[str]:
+    return Column(name, kind or Text, nullable=nullable)
+
+
+def _id(name: str, refers_to: str | None = None, *, nullable: bool = False, index: bool = False) -> Column[object]:
+    references = [ForeignKey(refers_to)] if refers_to else []
+    return Column(name, Uuid, *references, nullable=nullable, index=index)
+
+
+organizations = Table(
+    "organizations",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("school_id", Text, nullable=False, unique=True),
+    _text("name"),
+    _text("time_zone"),
+    _id("chat_administrator_id", nullable=True),
+)
+
+participants = Table(
+    "participants",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    _id("organization_id", "organizations.id"),
+    Column("person_id", Text, nullable=False, index=True),
+    _text("last_name"),
+    _text("first_name"),
+    _text("patronymic", nullable=True),
+    Column("blocked", Boolean, nullable=False),
+    _text("full_name"),
+    _text("sort_key", kind=_KEY),
+    _text("search_key", kind=_KEY),
+    UniqueConstraint("organization_id", "person_id"),
+    Index(None, "organization_id", "sort_key", "id"),
+)
+
+employees = Table(
+    "employees",
+    metadata,
+    Column("participant_id", Uuid, ForeignKey("participants.id"), primary_key=True),
+    _id("organization_id", "organizations.id", index=True),
+    Column("positions", ARRAY(Text), nullable=False),
+)
+
+classes = Table(
+    "classes",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    _id("organization_id", "organizations.id", index=True),
+    _text("school_id"),
+    _text("name"),
+    _text("sort_key", kind=_KEY),
+    _id("teacher_id", "participants.id", nullable=True),
+    Column("closed", Boolean, nullable=False),
+)
+
+enrolments = Table(
+    "enrolments",
+    metadata,
+    Column("participant_id", Uuid, ForeignKey("participants.id"), primary_key=True),
+    _id("organization_id", "organizations.id", index=True),
+    _id("class_id", "classes.id", index=True),
+)
+
+ties = Table(
+    "ties",
+    metadata,
+    _id("parent_id", "participants.id"),
+    _id("pupil_id", "participants.id", index=True),
+    _id("organization_id", "organizations.id", index=True),
+    PrimaryKeyConstraint("parent_id", "pupil_id"),
+)
+
+role_grants = Table(
+    "role_grants",
+    metadata,
+    _id("participant_id", "participants.id"),
+    _text("role"),
+    _id("organization_id", "organizations.id", index=True),
+    PrimaryKeyConstraint("participant_id", "role"),
+)
+
+subjects = Table(
+    "subjects",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    _id("organization_id", "organizations.id", index=True),
+    _text("name"),
+    _text("sort_key", kind=_KEY),
+)
+
+study_groups = Table(
+    "study_groups",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    _id("organization_id", "organizations.id", index=True),
+    _text("school_id"),
+    _text("name"),
+    _text("sort_key", kind=_KEY),
+    _id("subject_id", "subjects.id"),
+    Column("closed", Boolean, nullable=False),
+)
+
+study_group_pupils = Table(
+    "study_group_pupils",
+    metadata,
+    _id("group_id", "study_groups.id"),
+    _id("participant_id", "participants.id", index=True),
+    PrimaryKeyConstraint("group_id", "participant_id"),
+)
+
+study_group_teachers = Table(
+    "study_group_teachers",
+    metadata,
+    _id("group_id", "study_groups.id"),
+    _id("participant_id", "participants.id", index=True),
+    Column("place", Integer, nullable=False),
+    PrimaryKeyConstraint("group_id", "participant_id"),
+)
+
+lessons = Table(
+    "lessons",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    _id("organization_id", "organizations.id"),
+    _text("school_id"),
+    _id("group_id", "study_groups.id"),
+    Column("starts_at", _INSTANT, nullable=False),
+    Column("ends_at", _INSTANT, nullable=False),
+    _id("substitute_id", "participants.id", nullable=True),
+    Column("cancelled", Boolean, nullable=False),
+    Index(None, "group_id", "starts_at"),
+    Index(None, "organization_id", "starts_at"),
+)
+
+chats = Table(
+    "chats",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    # The order of creation, in which the registry lists chats unless asked otherwise (fig. 27).
+    Column("number", BigInteger, Identity(), nullable=False),
+    _id("organization_id", "organizations.id"),
+    _text("type"),
+    _id("class_id", "classes.id", nullable=True, index=True),
+    _id("group_id", "study_groups.id", nullable=True, index=True),
+    _text("name"),
+    Column("archived", Boolean, nullable=False),
+    # Kept beside the memberships: counting them for each row of a page costs ten times the page in a large school.
+    Column("member_count", Integer, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Index(None, "organization_id", "number", postgresql_where=text("not archived")),
+)
+
+memberships = Table(
+    "memberships",
+    metadata,
+    _id("chat_id", "chats.id"),
+    _id("participant_id", "participants.id", index=True),
+    _text("role"),
+    Column("capacities", ARRAY(Text), nullable=False),
+    Column("grounds", JSONB, nullable=False),
+    PrimaryKeyConstraint("chat_id", "participant_id"),
+)
+
+videoconferences = Table(
+    "videoconferences",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    _id("organization_id", "organizations.id"),
+    _text("type"),
+    _text("name"),
+    _id("chat_id", "chats.id", index=True),
+    _id("lesson_id", "lessons.id", nullable=True),
+    _id("made_by", "participants.id", nullable=True),
+    Column("starts_at", _INSTANT, nullable=False),
+    Column("ends_at", _INSTANT, nullable=False),
+    Column("removals", ARRAY(Uuid), nullable=False),
+    _text("status"),
+    # What the present phase has, and nothing else: see `phase_to_columns`.
+    Column("begin_at", _INSTANT),
+    Column("check_at", _INSTANT),
+    _id("call_id", nullable=True),
+    _text("link", nullable=True),
+    Column("active_since", _INSTANT),
+    Column("finished_at", _INSTANT),
+    _text("finished_by", nullable=True),
+    _text("failure", nullable=True),
+    _text("start_problem", nullable=True),
+    Column("due_at", _INSTANT),
+    Column("version", Integer, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Index(None, "due_at", postgresql_where=text("due_at is not null")),
+    Index(None, "organization_id", "starts_at", "id"),
+    Index(
+        "uq_videoconferences_lesson_id",
+        "lesson_id",
+        unique=True,
+        postgresql_where=text("type = 'ONLINE_LESSON' and status in ('SCHEDULED', 'STARTING', 'ACTIVE')"),
+    ),
+)
+
+videoconference_additions = Table(
+    "videoconference_additions",
+    metadata,
+    _id("videoconference_id", "videoconferences.id"),
+    _id("participant_id", "participants.id", index=True),
+    _text("capacity"),
+    PrimaryKeyConstraint("videoconference_id", "participant_id", "capacity"),
+)
+
+calls = Table(
+    "calls",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    _id("videoconference_id", "videoconferences.id"),
+    _text("account"),
+    Column("asked_at", _INSTANT, nullable=False),
+    _text("state"),
+    _text("sferum_id", nullable=True),
+    Column("due_at", _INSTANT),
+    Column("until", _INSTANT),
+    Column("tries", Integer, nullable=False),
+    Column("ended_at", _INSTANT),
+    Index(None, "due_at", postgresql_where=text("due_at is not null")),
+    # A conference has at most one call that works (CONF-18), whatever the code above does.
+    Index(
+        "uq_calls_videoconference_id",
+        "videoconference_id",
+        unique=True,
+        postgresql_where=text("state in ('ASKED', 'OPEN')"),
+    ),
+)
+
+account_links = Table(
+    "account_links",
+    metadata,
+    Column("person_id", Text, primary_key=True),
+    Column("profile_id", Text, nullable=False, unique=True),
+    _text("display_name"),
+    Column("linked_at", _INSTANT, nullable=False),
+    Column("tokens", LargeBinary),
+    Column("refresh_claimed_until", _INSTANT),
+)
+
+link_attempts = Table(
+    "link_attempts",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("state", Text, nullable=False, unique=True),
+    Column("verifier", LargeBinary, nullable=False),
+    _text("person_id"),
+    _text("return_to", nullable=True),
+    Column("expires_at", _INSTANT, nullable=False),
+    _text("browser", nullable=True),
+    Column("used", Boolean, nullable=False),
+)
+
+answers = Table(
+    "answers",
+    metadata,
+    _text("scope"),
+    _text("key"),
+    _text("digest"),
+    _text("result"),
+    Column("at", _INSTANT, nullable=False, index=True),
+    PrimaryKeyConstraint("scope", "key"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    _text("subject"),
+    _id("subject_id"),
+    _text("what"),
+    Column("version", Integer),
+    Column("payload", JSONB, nullable=False),
+    Column("at", _INSTANT, nullable=False, server_default=text("clock_timestamp()")),
+    Column("delivered_at", _INSTANT),
+    Index(None, "id", postgresql_where=text("delivered_at is null")),
+    Index(None, "subject_id", "id"),
+)

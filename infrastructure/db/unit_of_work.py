@@ -1,0 +1,67 @@
+"""A unit of work is a transaction of Postgres."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from application.ports import Begin
+from infrastructure.db.account_links import PostgresAccountLinks
+from infrastructure.db.answers import PostgresAnswers
+from infrastructure.db.calls import PostgresCalls
+from infrastructure.db.chats import PostgresChats
+from infrastructure.db.cipher import Cipher
+from infrastructure.db.lessons import PostgresLessons
+from infrastructure.db.organizations import PostgresOrganizations
+from infrastructure.db.rosters import PostgresRosters
+from infrastructure.db.videoconferences import PostgresVideoconferences
+
+ReadClock = Callable[[AsyncConnection], Awaitable[datetime]]
+
+
+async def database_clock(connection: AsyncConnection) -> datetime:
+    """The instant at the database, now and not at the transaction's beginning."""
+    now: datetime = (await connection.execute(text("select clock_timestamp()"))).scalar_one()
+    return now
+
+
+class PostgresUnitOfWork:
+    """Implements `application.ports.UnitOfWork` on one connection in a transaction."""
+
+    def __init__(self, connection: AsyncConnection, cipher: Cipher, read_clock: ReadClock) -> None:
+        self._connection = connection
+        self._read_clock = read_clock
+        self.organizations = PostgresOrganizations(connection)
+        self.rosters = PostgresRosters(connection)
+        self.lessons = PostgresLessons(connection)
+        self.chats = PostgresChats(connection)
+        self.videoconferences = PostgresVideoconferences(connection)
+        self.calls = PostgresCalls(connection)
+        self.account_links = PostgresAccountLinks(connection, cipher)
+        self.answers = PostgresAnswers(connection)
+
+    async def now(self) -> datetime:
+        return await self._read_clock(self._connection)
+
+
+def units_of_work(
+    engine: AsyncEngine,
+    cipher: Cipher,
+    *,
+    told: Callable[[], None] = lambda: None,
+    read_clock: ReadClock = database_clock,
+) -> Begin:
+    """Begins units of work on `engine`; `told` is called after a commit that wrote to the outbox."""
+
+    @asynccontextmanager
+    async def begin() -> AsyncIterator[PostgresUnitOfWork]:
+        async with engine.connect() as connection:
+            connection.info.pop("outbox_written", None)
+            async with connection.begin():
+                yield PostgresUnitOfWork(connection, cipher, read_clock)
+            if connection.info.pop("outbox_written", False):
+                told()
+
+    return begin

@@ -1,0 +1,299 @@
+"""The reads of the public face on Postgres: one statement a page, each on a connection of its own, in no transaction."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from application.views import (
+    ChatView,
+    Claims,
+    GroundView,
+    MembershipView,
+    OrganizationView,
+    Page,
+    ParticipantView,
+    SchoolClassView,
+    SubjectView,
+    TakingPartView,
+    VideoconferenceView,
+    ViewerView,
+    Window,
+)
+from domain.access import MetaRole, Permission, Viewer
+from domain.account_link import AccountLinkStatus
+from domain.chat import ChatType, GroundKind, MembershipRole
+from domain.ids import ChatId, OrganizationId, ParticipantId, PersonId, VideoconferenceId
+from domain.participant import Capacity
+from domain.videoconference import FailureReason, FinishedBy, VideoconferenceStatus, VideoconferenceType
+from infrastructure.db import statements
+
+Rows = Sequence[Row[Any]]
+
+
+class PostgresViews:
+    """Implements `application.views.Views`."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    async def viewer(self, claims: Claims) -> ViewerView:
+        row = (
+            await self._rows(statements.VIEWER, organization=claims.organization_school_id, person=claims.person_id)
+        )[0]
+        return _viewer(claims, row)
+
+    async def name_of_account(self, person: PersonId) -> str | None:
+        rows = await self._rows(statements.NAME_OF_ACCOUNT, person=person)
+        return rows[0].name if rows else None
+
+    async def organizations(self, viewer: Viewer, window: Window) -> Page[OrganizationView]:
+        return await self._organizations(viewer, None, window)
+
+    async def organization(self, viewer: Viewer, id: OrganizationId) -> OrganizationView | None:
+        return next(iter((await self._organizations(viewer, id, Window(1, 0))).items), None)
+
+    async def chats(self, viewer: Viewer, organization: OrganizationId, window: Window) -> Page[ChatView]:
+        if not viewer.works_in(organization):
+            return Page((), 0)
+        rows = await self._rows(
+            statements.CHATS,
+            organization=organization,
+            me=viewer.participant_id,
+            registry=viewer.may(Permission.REGISTRY_VIEW, organization),
+            first=window.first,
+            offset=window.offset,
+        )
+        return Page([_chat(row) for row in rows if row.id is not None], rows[0].total)
+
+    async def chats_by_id(self, viewer: Viewer, ids: Sequence[ChatId]) -> Mapping[ChatId, ChatView]:
+        rows = await self._rows(
+            statements.CHATS_BY_ID,
+            ids=list(ids),
+            me=viewer.participant_id,
+            registry=Permission.REGISTRY_VIEW in viewer.permissions,
+            **_reach(viewer),
+        )
+        return {row.id: _chat(row) for row in rows}
+
+    async def members(
+        self, chats: Sequence[ChatId], capacity: Capacity | None, window: Window
+    ) -> Mapping[ChatId, Page[MembershipView]]:
+        rows = await self._rows(
+            statements.MEMBERS,
+            chats=list(chats),
+            capacity=capacity and str(capacity),
+            first=window.first,
+            offset=window.offset,
+        )
+        items, totals = defaultdict[ChatId, list[MembershipView]](list), dict[ChatId, int]()
+        for row in rows:
+            totals[row.chat_id] = row.total
+            if row.id is not None:
+                items[row.chat_id].append(_membership(row))
+        return {chat: Page(items[chat], total) for chat, total in totals.items()}
+
+    async def videoconferences(
+        self, viewer: Viewer, organization: OrganizationId, window: Window
+    ) -> Page[VideoconferenceView]:
+        if not viewer.works_in(organization):
+            return Page((), 0)
+        rows = await self._rows(
+            statements.VIDEOCONFERENCES,
+            organization=organization,
+            me=viewer.participant_id,
+            registry=viewer.may(Permission.REGISTRY_VIEW, organization),
+            first=window.first,
+            offset=window.offset,
+        )
+        return Page([_for_viewer(viewer, row) for row in rows if row.id is not None], rows[0].total)
+
+    async def videoconference(self, viewer: Viewer, id: VideoconferenceId) -> VideoconferenceView | None:
+        rows = await self._rows(statements.VIDEOCONFERENCE, id=id, me=viewer.participant_id, **_reach(viewer))
+        for row in rows:
+            if Permission.REGISTRY_VIEW in viewer.permissions or row.viewer_administers or row.viewer_takes_part:
+                return _for_viewer(viewer, row)
+        return None
+
+    async def taking_part(
+        self, videoconferences: Sequence[VideoconferenceId], capacity: Capacity | None, window: Window
+    ) -> Mapping[VideoconferenceId, Page[TakingPartView]]:
+        rows = await self._rows(
+            statements.TAKING_PART,
+            videoconferences=list(videoconferences),
+            capacity=capacity and str(capacity),
+            first=window.first,
+            offset=window.offset,
+        )
+        items, totals = defaultdict[VideoconferenceId, list[TakingPartView]](list), dict[VideoconferenceId, int]()
+        for row in rows:
+            totals[row.videoconference_id] = row.total
+            if row.id is not None:
+                person = ParticipantView(row.id, row.full_name, row.blocked)
+                kinds = tuple(Capacity(kind) for kind in row.kinds)
+                items[row.videoconference_id].append(TakingPartView(person, kinds))
+        return {conference: Page(items[conference], total) for conference, total in totals.items()}
+
+    async def _organizations(self, viewer: Viewer, id: OrganizationId | None, window: Window) -> Page[OrganizationView]:
+        rows = await self._rows(
+            statements.ORGANIZATIONS,
+            everything=viewer.meta_role is MetaRole.SUPERADMINISTRATOR,
+            own=viewer.organization_id,
+            id=id,
+            first=window.first,
+            offset=window.offset,
+        )
+        return Page([_organization(row) for row in rows if row.id is not None], rows[0].total)
+
+    async def _rows(self, statement: str, **parameters: object) -> Rows:
+        async with self._engine.connect() as connection:
+            return (await connection.execute(text(statement), parameters)).all()
+
+
+def conference_view(row: Mapping[str, Any], *, sees_link: bool, may_finish: bool) -> VideoconferenceView:
+    """The picture of a conference for somebody with those rights; a link exists while it is active (CONF-12)."""
+    status = VideoconferenceStatus(row["status"])
+    return VideoconferenceView(
+        id=row["id"],
+        organization_id=row["organization_id"],
+        time_zone=row["time_zone"],
+        name=row["name"],
+        type=VideoconferenceType(row["type"]),
+        chat_id=row["chat_id"],
+        chat_name=row["chat_name"],
+        starts_at=row["starts_at"],
+        ends_at=row["ends_at"],
+        status=status,
+        active_since=row["active_since"],
+        finished_at=row["finished_at"],
+        finished_by=FinishedBy(row["finished_by"]) if row["finished_by"] else None,
+        failure=FailureReason(row["failure"]) if row["failure"] else None,
+        start_problem=FailureReason(row["start_problem"]) if row["start_problem"] else None,
+        link=row["link"] if sees_link and status is VideoconferenceStatus.ACTIVE else None,
+        version=row["version"],
+        may_finish=may_finish,
+    )
+
+
+def read_image(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """The row of a conference as an entry of the outbox keeps it, with ids and instants again."""
+
+    def value(name: str, plain: Any) -> Any:
+        if plain is None:
+            return None
+        if name == "id" or name.endswith("_id") or name == "made_by":
+            return UUID(plain)
+        return datetime.fromisoformat(plain) if name.endswith("_at") or name == "active_since" else plain
+
+    return {name: value(name, plain) for name, plain in payload.items()}
+
+
+def _reach(viewer: Viewer) -> dict[str, object]:
+    return {"everywhere": viewer.meta_role is MetaRole.SUPERADMINISTRATOR, "own": viewer.organization_id}
+
+
+def _for_viewer(viewer: Viewer, row: Row[Any]) -> VideoconferenceView:
+    administers = bool(row.viewer_administers) and not viewer.blocked
+    takes_part = bool(row.viewer_takes_part) and not viewer.blocked
+    return conference_view(
+        dict(row._mapping),
+        sees_link=takes_part or administers or viewer.may(Permission.CONFERENCE_EDIT, row.organization_id),
+        may_finish=administers or viewer.may(Permission.CONFERENCE_FINISH, row.organization_id),
+    )
+
+
+def _viewer(claims: Claims, row: Row[Any]) -> ViewerView:
+    # A Superadministrator works in all organizations, a service account is no person (api.md, HTTP).
+    if claims.superadministrator:
+        meta_role: MetaRole | None = MetaRole.SUPERADMINISTRATOR
+    elif claims.roster_service or not row.employee:
+        meta_role = None
+    elif row.organization_administrator:
+        meta_role = MetaRole.ORGANIZATION_ADMINISTRATOR
+    elif row.chat_administrator_id == row.participant_id:
+        meta_role = MetaRole.CHAT_ADMINISTRATOR
+    else:
+        meta_role = None
+    is_person = row.participant_id is not None and not claims.roster_service
+    known = row.organization_id is not None
+    status = AccountLinkStatus.NOT_LINKED
+    if row.linked:
+        status = AccountLinkStatus.LINKED if row.link_works else AccountLinkStatus.BROKEN
+    return ViewerView(
+        viewer=Viewer(
+            person_id=claims.person_id,
+            organization_id=row.organization_id,
+            participant_id=row.participant_id if is_person else None,
+            blocked=bool(row.blocked),
+            meta_role=meta_role,
+            roster_service=claims.roster_service,
+        ),
+        participant=ParticipantView(row.participant_id, row.full_name, row.blocked) if is_person else None,
+        organization=OrganizationView(
+            row.organization_id, row.organization_name, row.time_zone, _person(row, "chat_administrator_id")
+        )
+        if known
+        else None,
+        link_status=status,
+        profile_name=row.display_name,
+        linked_at=row.linked_at,
+    )
+
+
+def _organization(row: Row[Any]) -> OrganizationView:
+    return OrganizationView(row.id, row.name, row.time_zone, _person(row, "chat_administrator_id"))
+
+
+def _person(row: Row[Any], id_column: str, prefix: str = "administrator") -> ParticipantView | None:
+    columns = row._mapping
+    id: ParticipantId | None = columns[id_column]
+    if id is None:
+        return None
+    return ParticipantView(id, columns[f"{prefix}_name"], columns[f"{prefix}_blocked"])
+
+
+def _chat(row: Row[Any]) -> ChatView:
+    school_class = None
+    if row.class_id is not None:
+        school_class = SchoolClassView(row.class_id, row.class_name, _person(row, "teacher_id", "teacher"))
+    return ChatView(
+        id=row.id,
+        organization_id=row.organization_id,
+        name=row.name,
+        type=ChatType(row.type),
+        school_class=school_class,
+        subject=SubjectView(row.subject_id, row.subject_name) if row.subject_id is not None else None,
+        member_count=row.member_count,
+        administrator=_person(row, "administrator_id"),
+        archived=row.archived,
+        version=row.version,
+        viewer_role=MembershipRole(row.viewer_role) if row.viewer_role else None,
+    )
+
+
+def _membership(row: Row[Any]) -> MembershipView:
+    pupils = row.pupils or {}
+    return MembershipView(
+        participant=ParticipantView(row.id, row.full_name, row.blocked),
+        role=MembershipRole(row.role),
+        capacities=tuple(Capacity(capacity) for capacity in row.capacities),
+        grounds=tuple(
+            GroundView(
+                kind=GroundKind(ground["kind"]),
+                capacity=Capacity(ground["capacity"]),
+                pupil=ParticipantView(
+                    ParticipantId(UUID(ground["pupil"])),
+                    pupils[ground["pupil"]]["name"],
+                    pupils[ground["pupil"]]["blocked"],
+                )
+                if ground["pupil"]
+                else None,
+                since=datetime.fromisoformat(ground["since"]),
+            )
+            for ground in row.grounds
+        ),
+    )
