@@ -1,0 +1,43 @@
+"""A code from an SMS is good once, for a while, and for three tries."""
+
+import secrets
+
+from infrastructure.sandbox.world import World
+
+TRIES = 3
+
+
+def send(world: World, phone: str) -> None:
+    """Makes a new code of six digits for the number; an older one is void."""
+    world.store.write(
+        "insert or replace into sms (phone, code, expires_at) values (?, ?, ?)",
+        *(phone, f"{secrets.randbelow(1_000_000):06}", world.now() + world.rules.sms_s),
+    )
+
+
+def fault_of(world: World, phone: str, code: str) -> str | None:
+    """Uses the code up; answers what is wrong with it as a person should read it, or None."""
+    row = world.store.row("select * from sms where phone = ?", phone)
+    if row is None or row["expires_at"] <= world.now():
+        return "Срок действия кода истёк. Запросите новый код."
+    if row["tries"] >= TRIES:
+        return "Слишком много попыток. Запросите новый код."
+    if not secrets.compare_digest(row["code"].encode(), code.encode()):
+        world.store.write("update sms set tries = tries + 1 where phone = ?", phone)
+        return "Неверный код. Проверьте SMS и введите код ещё раз."
+    world.store.write("delete from sms where phone = ?", phone)
+    return None
+
+
+def last(world: World, phone: str) -> str | None:
+    """The code that the number got last and has not used."""
+    row = world.store.row("select code from sms where phone = ?", phone)
+    return row["code"] if row else None
+
+
+def digits(phone: str) -> str | None:
+    """A Russian number as eleven digits that begin with 7, however it was typed; None if it is not one."""
+    found = "".join(sign for sign in phone if sign.isdecimal())
+    if len(found) == 10:
+        found = "7" + found
+    return "7" + found[1:] if len(found) == 11 and found[0] in "78" else None
