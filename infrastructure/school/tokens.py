@@ -1,0 +1,107 @@
+"""Bearer tokens of the school system: who asks, as its issuer signed it, and nothing more believed."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+
+from application.views import Claims
+from domain.ids import PersonId
+
+ALGORITHMS = ["RS256", "ES256"]
+KEEP_KEYS_SECONDS = 600.0
+ASK_AGAIN_AFTER_SECONDS = 5.0
+LEEWAY_SECONDS = 5
+
+
+class BadToken(Exception):
+    """The token is absent, forged, expired, or of another issuer or audience."""
+
+
+class KeysUnavailable(Exception):
+    """The issuer's keys could not be had, so that no token can be judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """A valid token's claims and its end."""
+
+    claims: Claims
+    expires_at: datetime
+
+
+class TokenVerifier:
+    """Verifies bearer tokens against the issuer's JWK set (RFC 7517), which it keeps and asks for again when it must."""
+
+    def __init__(self, http: httpx.AsyncClient, *, issuer: str, audience: str, jwks_url: str) -> None:
+        self._http = http
+        self._issuer = issuer
+        self._audience = audience
+        self._jwks_url = jwks_url
+        self._keys: KeySet | None = None
+        self._asked_at = float("-inf")
+        self._asking = asyncio.Lock()
+
+    async def __call__(self, authorization: str | None) -> Bearer:
+        """The claims of an `Authorization` header. Raises BadToken, KeysUnavailable."""
+        scheme, _, token = (authorization or "").strip().partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise BadToken
+        keys = await self._fresh_keys(KEEP_KEYS_SECONDS)
+        try:
+            return self._judge(token.strip(), keys)
+        except (JoseError, ValueError):
+            # The issuer may have a new key.
+            again = await self._fresh_keys(ASK_AGAIN_AFTER_SECONDS)
+            if again is keys:
+                raise BadToken from None
+        try:
+            return self._judge(token.strip(), again)
+        except (JoseError, ValueError):
+            raise BadToken from None
+
+    def _judge(self, token: str, keys: KeySet) -> Bearer:
+        claims = jwt.decode(token, keys, algorithms=ALGORITHMS).claims
+        audience = claims.get("aud")
+        expires, sub = claims.get("exp"), claims.get("sub")
+        if claims.get("iss") != self._issuer or self._audience not in (
+            audience if isinstance(audience, list) else [audience]
+        ):
+            raise BadToken
+        if not isinstance(sub, str) or not sub or not isinstance(expires, int | float):
+            raise BadToken
+        now = time.time()
+        if expires + LEEWAY_SECONDS <= now or _number(claims.get("nbf")) > now + LEEWAY_SECONDS:
+            raise BadToken
+        organization, scope = claims.get("org"), claims.get("scope")
+        return Bearer(
+            Claims(
+                person_id=PersonId(sub),
+                organization_school_id=organization if isinstance(organization, str) else None,
+                superadministrator=claims.get("superadministrator") is True and organization is None,
+                roster_service=isinstance(scope, str) and "roster" in scope.split(),
+            ),
+            datetime.fromtimestamp(expires, UTC),
+        )
+
+    async def _fresh_keys(self, seconds: float) -> KeySet:
+        async with self._asking:
+            if self._keys is None or time.monotonic() - self._asked_at > seconds:
+                try:
+                    answer = await self._http.get(self._jwks_url, timeout=5)
+                    self._keys = KeySet.import_key_set(answer.raise_for_status().json())
+                    self._asked_at = time.monotonic()
+                except (httpx.HTTPError, ValueError, JoseError, KeyError):
+                    if self._keys is None:
+                        raise KeysUnavailable from None
+            return self._keys
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0

@@ -1,0 +1,295 @@
+"""The adapter of Sferum, over HTTP against the sandbox."""
+
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from application.ports import MessengerFailed, Trouble
+from domain.ids import PersonId
+from infrastructure.sferum.errors import MEANINGS, Remedy
+from infrastructure.sferum.messenger import Sferum
+
+TEACHER = PersonId("manual-teacher")
+NEW_TOKEN = "renewed"
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(timeout=1, trust_env=False) as client:
+        yield client
+
+
+@dataclass
+class Keys:
+    """The account's tokens: the present one, and what is handed out when it was refused."""
+
+    present: str
+    renewals: list[str] = field(default_factory=list)
+    next: str = NEW_TOKEN
+
+    async def token(self, person: PersonId) -> str:
+        return self.present
+
+    async def renewed(self, person: PersonId, refused: str) -> str:
+        self.renewals.append(refused)
+        return self.next
+
+
+def sferum_at(base_url: str, http: httpx.AsyncClient, keys: Keys) -> Sferum:
+    return Sferum(
+        http,
+        base_url=base_url,
+        access_token=keys.token,
+        renewed=keys.renewed,
+        calls_per_second=3,
+        timeout_seconds=1,
+    )
+
+
+@pytest.fixture
+def keys(sandbox: Any) -> Keys:
+    return Keys(sandbox.sign_in(sandbox.login("teacher")["phone"])["access_token"])
+
+
+@pytest.fixture
+def sferum(http: httpx.AsyncClient, sandbox: Any, keys: Keys) -> Sferum:
+    return sferum_at(sandbox.settings.vk_api_url, http, keys)
+
+
+def requests(sandbox: Any, method: str) -> list[Any]:
+    return [request for request in sandbox.control("requests") if request["path"].endswith(method)]
+
+
+async def test_a_chat_is_made_and_somebody_added_without_its_past(sferum: Sferum, sandbox: Any) -> None:
+    parent = sandbox.login("parent")["user_id"]
+
+    chat = await sferum.create_chat(TEACHER, "1 Б")
+    await sferum.add_member(TEACHER, chat, str(parent))
+
+    made = sandbox.control("chats")[-1]
+    assert (str(made["chat_id"]), made["title"]) == (chat, "1 Б")
+    assert parent in [member["member_id"] for member in made["members"]]
+    assert requests(sandbox, "messages.addChatUser")[-1]["parameters"]["visible_messages_count"] == "0"
+
+
+async def test_adding_somebody_twice_is_fine(sferum: Sferum, sandbox: Any) -> None:
+    parent = str(sandbox.login("parent")["user_id"])
+    chat = await sferum.create_chat(TEACHER, "1 Б")
+
+    await sferum.add_member(TEACHER, chat, parent)
+    await sferum.add_member(TEACHER, chat, parent)
+
+    assert len(sandbox.control("chats")[-1]["members"]) == 2
+
+
+async def test_a_call_is_started_seen_and_ended(sferum: Sferum, sandbox: Any) -> None:
+    call = await sferum.start_call(TEACHER, "Классный час #1")
+    seen = await sferum.open_calls(TEACHER)
+    await sferum.end_call(TEACHER, call.id)
+
+    assert call in seen
+    assert call.name == "Классный час #1"
+    assert call not in await sferum.open_calls(TEACHER)
+    assert next(each for each in sandbox.control("calls") if each["call_id"] == call.id)["finished_at"] is not None
+
+
+async def test_a_call_that_is_over_or_unknown_counts_as_ended(sferum: Sferum, sandbox: Any) -> None:
+    call = await sferum.start_call(TEACHER, "Классный час")
+    await sferum.end_call(TEACHER, call.id)
+
+    await sferum.end_call(TEACHER, call.id)
+    await sferum.end_call(TEACHER, "0" * 36)
+
+    assert next(each for each in sandbox.control("calls") if each["call_id"] == call.id)["finished_at"] is not None
+
+
+TABLE = {
+    Trouble.UNAVAILABLE: [1, 10, 36],
+    Trouble.RATE_LIMITED: [9, 29, 983, 984, 1012],
+    Trouble.HUMAN_CHECK_NEEDED: [14, 17, 24, 25, 3300, 3301, 3302, 3303, 3304, 3305, 11500],
+    Trouble.REFUSED: [
+        *(2, 20, 21, 23, 28, 33, 38, 101, 27, 34, 35, 37, 42, 43, 3, 4, 8, 100, 113, 7, 15, 18, 30, 3610, 103, 104),
+        *(900, 901, 902, 917, 919, 922, 925, 927, 931, 932, 935, 936, 939, 945, 946, 947, 951, 967, 981, 982, 987, 988),
+        *(1017, 1019, 9000),
+    ],
+}
+
+
+@pytest.mark.parametrize(("trouble", "code"), [(trouble, code) for trouble, codes in TABLE.items() for code in codes])
+async def test_each_error_code_has_its_meaning(
+    http: httpx.AsyncClient, sandbox: Any, trouble: Trouble, code: int
+) -> None:
+    sandbox.order(method="calls.start", kind="error", code=code, times=1)
+    keys = Keys("not looked at, because the error comes first")
+    sferum = sferum_at(sandbox.settings.vk_api_url, http, keys)
+
+    with pytest.raises(MessengerFailed) as raised:
+        await sferum.start_call(TEACHER, "Классный час")
+
+    assert raised.value.trouble is trouble
+    assert raised.value.certain is (trouble is not Trouble.UNAVAILABLE)
+    assert keys.renewals == []
+
+
+def test_every_code_of_the_table_is_tried() -> None:
+    reported = {code for code, meaning in MEANINGS.items() if meaning.remedy is Remedy.REPORT}
+
+    assert reported == {code for codes in TABLE.values() for code in codes}
+
+
+async def test_a_code_that_nobody_knows_is_no_success_and_may_have_worked(sferum: Sferum, sandbox: Any) -> None:
+    sandbox.order(method="calls.start", kind="error", code=77777, times=1)
+
+    with pytest.raises(MessengerFailed) as raised:
+        await sferum.start_call(TEACHER, "Классный час")
+
+    assert (raised.value.trouble, raised.value.certain) == (Trouble.UNAVAILABLE, False)
+
+
+@pytest.mark.parametrize("code", [5, 1117])
+async def test_a_refused_token_is_renewed_once_and_the_call_repeated(
+    sferum: Sferum, sandbox: Any, keys: Keys, code: int
+) -> None:
+    keys.next = keys.present
+    sandbox.order(method="calls.start", kind="error", code=code, subcode=1130, times=1)
+
+    call = await sferum.start_call(TEACHER, "Классный час")
+
+    assert keys.renewals == [keys.present]
+    assert call in await sferum.open_calls(TEACHER)
+
+
+async def test_a_token_refused_again_after_its_renewal_asks_for_a_new_link(sferum: Sferum, keys: Keys) -> None:
+    keys.present = "withdrawn"
+
+    with pytest.raises(MessengerFailed) as raised:
+        await sferum.start_call(TEACHER, "Классный час")
+
+    assert (raised.value.trouble, raised.value.certain) == (Trouble.RELINK_NEEDED, True)
+    assert keys.renewals == ["withdrawn"]
+
+
+async def test_too_many_calls_a_second_are_waited_out(sferum: Sferum, sandbox: Any) -> None:
+    sandbox.order(method="calls.start", kind="error", code=6, times=1)
+    began = time.monotonic()
+
+    call = await sferum.start_call(TEACHER, "Классный час")
+
+    assert call in await sferum.open_calls(TEACHER)
+    assert time.monotonic() - began >= 1
+
+
+async def test_a_token_is_never_used_more_often_than_it_may_be(sferum: Sferum, sandbox: Any) -> None:
+    for number in range(7):
+        await sferum.start_call(TEACHER, f"Классный час {number}")
+
+    moments = [request["at"] for request in requests(sandbox, "calls.start")[-7:]]
+    assert all(later - earlier >= 1 for earlier, later in zip(moments, moments[3:], strict=False))
+
+
+async def test_who_would_wait_too_long_for_a_turn_is_told_so_at_once(http: httpx.AsyncClient, sandbox: Any) -> None:
+    keys = Keys("any")
+    sferum = sferum_at(sandbox.settings.vk_api_url, http, keys)
+    sandbox.order(method="calls.start", kind="error", code=6, times=50)
+
+    with pytest.raises(MessengerFailed) as raised:
+        await sferum.start_call(TEACHER, "Классный час")
+
+    assert (raised.value.trouble, raised.value.certain) == (Trouble.RATE_LIMITED, True)
+
+
+@pytest.mark.parametrize(
+    ("fault", "certain"),
+    [
+        ({"kind": "html"}, False),
+        ({"kind": "truncated"}, False),
+        ({"kind": "status", "code": 503}, False),
+        ({"kind": "status", "code": 429}, True),
+        ({"kind": "refused"}, False),
+        ({"kind": "lost"}, False),
+        ({"kind": "delay", "ms": 2000}, False),
+    ],
+    ids=lambda value: str(value.get("code", value["kind"])) if isinstance(value, dict) else "",
+)
+async def test_an_answer_that_is_none_is_never_a_success(
+    sferum: Sferum, sandbox: Any, fault: dict[str, object], certain: bool
+) -> None:
+    sandbox.order(method="calls.start", times=1, **fault)
+
+    with pytest.raises(MessengerFailed) as raised:
+        await sferum.start_call(TEACHER, "Классный час")
+
+    assert raised.value.certain is certain
+
+
+async def test_what_could_not_be_sent_was_surely_not_done(http: httpx.AsyncClient, free_port: int) -> None:
+    keys = Keys("any")
+    sferum = sferum_at(f"http://127.0.0.1:{free_port}", http, keys)
+
+    with pytest.raises(MessengerFailed) as raised:
+        await sferum.start_call(TEACHER, "Классный час")
+
+    assert (raised.value.trouble, raised.value.certain) == (Trouble.UNAVAILABLE, True)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[]",
+        b"null",
+        b'"response"',
+        b"{}",
+        b'{"response": 1}',
+        b'{"response": {}}',
+        b'{"response": {"call_id": 5, "join_link": "https://vk.ru/call/join/x"}}',
+        b'{"response": {"call_id": "short", "join_link": "https://vk.ru/call/join/x"}}',
+        b'{"response": {"call_id": "6f1f9f0e-4d7b-4c5e-9a55-0d8f3c1b2a77", "join_link": null}}',
+        b'{"response": {"join_link": "x"}, "error": {"error_code": "5"}}',
+        b'{"error": null}',
+        b"[" * 100_000,
+        b"\xff\xfe",
+    ],
+)
+async def test_an_answer_of_a_wrong_shape_is_never_a_success(body: bytes) -> None:
+    keys = Keys("any")
+    transport = httpx.MockTransport(lambda request: httpx.Response(200, content=body))
+    async with httpx.AsyncClient(transport=transport) as http:
+        sferum = sferum_at("http://sferum", http, keys)
+
+        with pytest.raises(MessengerFailed) as raised:
+            await sferum.start_call(TEACHER, "Классный час")
+
+    assert (raised.value.trouble, raised.value.certain) == (Trouble.UNAVAILABLE, False)
+
+
+async def test_a_call_without_an_id_is_found_among_the_open_ones() -> None:
+    keys = Keys("any")
+    link, id = "https://vk.ru/call/join/x", "6f1f9f0e-4d7b-4c5e-9a55-0d8f3c1b2a77"
+    answers = {
+        "/calls.start": {"join_link": link},
+        "/messages.getCurrentCalls": {"count": 1, "items": [{"call_id": id, "join_link": link, "name": "Урок"}]},
+    }
+    transport = httpx.MockTransport(lambda request: httpx.Response(200, json={"response": answers[request.url.path]}))
+    async with httpx.AsyncClient(transport=transport) as http:
+        sferum = sferum_at("http://sferum", http, keys)
+
+        call = await sferum.start_call(TEACHER, "Урок")
+
+    assert (call.id, call.link) == (id, link)
+
+
+async def test_a_pause_that_the_host_asks_for_is_passed_on() -> None:
+    keys = Keys("any")
+    transport = httpx.MockTransport(lambda request: httpx.Response(429, headers={"retry-after": "17"}))
+    async with httpx.AsyncClient(transport=transport) as http:
+        sferum = sferum_at("http://sferum", http, keys)
+
+        with pytest.raises(MessengerFailed) as raised:
+            await sferum.start_call(TEACHER, "Урок")
+
+    assert raised.value.pause == timedelta(seconds=17)
