@@ -1,0 +1,123 @@
+"""The one place where the parts are put together."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+import httpx
+from arq.connections import ArqRedis
+from dependency_injector import containers, providers
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from application.account_links import AccessTokens, BeginAccountLink, CompleteAccountLink, DepartForVkId
+from application.calls import EndCall, FindCall, StartCall
+from application.clock import KeepTime
+from application.organizations import FoundOrganization, SetChatAdministrator
+from application.roster import ApplyRosterEvents
+from application.use_cases import UseCases
+from application.videoconferences import CreateVideoconference, FinishVideoconference
+from infrastructure.announcements import Announcements
+from infrastructure.db.cipher import Cipher, token_keys
+from infrastructure.db.engine import create_engine
+from infrastructure.db.unit_of_work import units_of_work
+from infrastructure.db.views import PostgresViews
+from infrastructure.jobs.relay import Relay
+from infrastructure.school.tokens import TokenVerifier
+from infrastructure.settings import Settings
+from infrastructure.sferum.messenger import Sferum
+from infrastructure.vk_id.client import VkId
+
+CALLBACK_PATH = "/vk-id/callback"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Container(containers.DeclarativeContainer):
+    """What is opened comes in as dependencies; all else follows from it without waiting."""
+
+    settings = providers.Dependency(instance_of=Settings)
+    engine = providers.Dependency(instance_of=AsyncEngine)
+    http = providers.Dependency(instance_of=httpx.AsyncClient)
+    redis = providers.Dependency(instance_of=ArqRedis)
+
+    cipher = providers.Singleton(Cipher, providers.Callable(token_keys, settings))
+    relay = providers.Singleton(Relay, engine, redis)
+    begin = providers.Singleton(units_of_work, engine, cipher, told=relay.provided.wake)
+    views = providers.Singleton(PostgresViews, engine)
+    announcements = providers.Singleton(Announcements, engine, redis)
+    token_verifier = providers.Singleton(
+        TokenVerifier,
+        http,
+        issuer=settings.provided.token_issuer,
+        audience=settings.provided.token_audience,
+        jwks_url=settings.provided.token_jwks_url,
+    )
+
+    vk_id = providers.Singleton(
+        VkId,
+        http,
+        base_url=settings.provided.vk_id_url,
+        client_id=settings.provided.vk_client_id,
+        redirect_uri=providers.Callable("{}{}".format, settings.provided.public_url, CALLBACK_PATH),
+        now=providers.Object(_now),
+    )
+    access_tokens = providers.Singleton(AccessTokens, begin, vk_id)
+    messenger = providers.Singleton(
+        Sferum,
+        http,
+        base_url=settings.provided.vk_api_url,
+        access_token=access_tokens,
+        renewed=access_tokens.provided.renewed,
+        calls_per_second=settings.provided.vk_calls_per_second,
+        timeout_seconds=settings.provided.vk_timeout_seconds,
+    )
+
+    start_call = providers.Singleton(StartCall, begin, messenger)
+    use_cases = providers.Singleton(
+        UseCases,
+        found_organization=providers.Singleton(FoundOrganization, begin),
+        set_chat_administrator=providers.Singleton(SetChatAdministrator, begin),
+        apply_roster_events=providers.Singleton(ApplyRosterEvents, begin),
+        begin_account_link=providers.Singleton(
+            BeginAccountLink,
+            begin,
+            providers.Callable(lambda settings: timedelta(seconds=settings.link_attempt_seconds), settings),
+            settings.provided.return_addresses,
+        ),
+        depart_for_vk_id=providers.Singleton(DepartForVkId, begin, vk_id),
+        complete_account_link=providers.Singleton(CompleteAccountLink, begin, vk_id),
+        create_videoconference=providers.Singleton(
+            CreateVideoconference,
+            begin,
+            providers.Callable(lambda settings: timedelta(seconds=settings.prepare_seconds), settings),
+        ),
+        finish_videoconference=providers.Singleton(FinishVideoconference, begin),
+        keep_time=providers.Singleton(KeepTime, begin),
+        start_call=start_call,
+        find_call=providers.Singleton(FindCall, begin, messenger, start_call),
+        end_call=providers.Singleton(EndCall, begin, messenger),
+    )
+
+
+@asynccontextmanager
+async def assembled(settings: Settings) -> AsyncIterator[Container]:
+    """Opens what must be opened, hands out the container, and closes everything in reverse."""
+    assert settings.redis_url is not None, "embedded servers hand their address over as a setting"
+    async with AsyncExitStack() as opened:
+        engine = create_engine(settings)
+        opened.push_async_callback(engine.dispose)
+        limits = httpx.Limits(max_connections=200, max_keepalive_connections=50)
+        # No proxy or certificate of the environment sends our requests where the settings do not name.
+        http = await opened.enter_async_context(
+            httpx.AsyncClient(limits=limits, timeout=settings.vk_timeout_seconds, trust_env=False)
+        )
+        redis = ArqRedis.from_url(
+            settings.redis_url.get_secret_value(),
+            socket_connect_timeout=2,
+        )
+        opened.push_async_callback(redis.aclose)
+        container = Container(settings=settings, engine=engine, http=http, redis=redis)
+        container.check_dependencies()
+        yield container

@@ -1,0 +1,151 @@
+"""A worker: sweeps what the clock makes due, does what is to be done at Sferum, and is woken by arq.
+
+The rows are the truth. Without Redis the sweep still comes at each due instant that it knows of, and every second.
+"""
+
+import asyncio
+import signal
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from arq import func
+from arq.connections import ArqRedis, RedisSettings
+from arq.worker import Worker
+from redis.exceptions import RedisError
+from sqlalchemy.exc import SQLAlchemyError
+
+from application.calls import CallToEnd, CallToFind, CallToStart, EndCall, FindCall, StartCall, Work
+from application.clock import KeepTime
+from application.ports import MessengerFailed
+from infrastructure.container import assembled
+from infrastructure.jobs.relay import WAKE
+from infrastructure.settings import Settings
+
+SWEEP_AT_LEAST_EVERY = timedelta(seconds=1)
+AT_SFERUM_AT_ONCE = 100
+LONGEST_FAREWELL_SECONDS = 7.0
+
+log = structlog.get_logger()
+
+
+class ClockKeeper:
+    """Sweeps when something is due, and carries out the work that a sweep leaves, each piece on its own."""
+
+    def __init__(self, keep_time: KeepTime, start: StartCall, find: FindCall, end: EndCall) -> None:
+        self._keep_time = keep_time
+        self._start = start
+        self._find = find
+        self._end = end
+        self._woken = asyncio.Event()
+        self._at_sferum = asyncio.Semaphore(AT_SFERUM_AT_ONCE)
+        self._running: set[asyncio.Task[None]] = set()
+
+    def wake(self) -> None:
+        """Something may be due."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Keeps time until cancelled; an outage of Postgres is waited out."""
+        while True:
+            self._woken.clear()
+            try:
+                pause = await self.sweep()
+            except (SQLAlchemyError, OSError) as error:
+                log.warning("postgres_away", error=type(error).__name__)
+                pause = SWEEP_AT_LEAST_EVERY
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._woken.wait(), pause.total_seconds())
+
+    async def sweep(self) -> timedelta:
+        """One sweep; answers with how long nothing is due, as far as is known."""
+        swept = await self._keep_time()
+        for work in swept.work:
+            task = asyncio.create_task(self._carry_out(work))
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+        if swept.more:
+            return timedelta()
+        if swept.next_due is None:
+            return SWEEP_AT_LEAST_EVERY
+        return max(timedelta(), min(swept.next_due - swept.now, SWEEP_AT_LEAST_EVERY))
+
+    async def finish(self) -> None:
+        """Waits for work under way at Sferum; what does not end in time is found and finished by another worker."""
+        if self._running:
+            await asyncio.wait(self._running, timeout=LONGEST_FAREWELL_SECONDS)
+
+    async def _carry_out(self, work: Work) -> None:
+        async with self._at_sferum:
+            try:
+                match work:
+                    case CallToStart():
+                        await self._start(work)
+                    case CallToFind():
+                        await self._find(work)
+                    case CallToEnd():
+                        await self._end(work)
+            except (MessengerFailed, SQLAlchemyError, OSError) as error:
+                # Its row says when it is due again.
+                log.warning("work_failed", work=type(work).__name__, call=str(work.call), error=type(error).__name__)
+            except Exception:
+                log.exception("work_broke", work=type(work).__name__, call=str(work.call))
+        # Whatever came of it may have made something due.
+        self.wake()
+
+
+async def run(settings: Settings) -> None:
+    """Works until SIGTERM or SIGINT, then ends what is under way and returns."""
+    stop = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    async with assembled(settings) as container:
+        use_cases = container.use_cases()
+        keeper = ClockKeeper(use_cases.keep_time, use_cases.start_call, use_cases.find_call, use_cases.end_call)
+        tasks = [
+            asyncio.create_task(keeper.run()),
+            asyncio.create_task(container.relay().run()),
+            asyncio.create_task(be_woken(settings, keeper)),
+        ]
+        log.info("worker_works")
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        for task in [stopping, *tasks]:
+            task.cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        await keeper.finish()
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+
+
+async def be_woken(settings: Settings, keeper: ClockKeeper) -> None:
+    """Runs arq's worker, and another one after each trouble with Redis, until cancelled."""
+
+    async def wake(ctx: dict[Any, Any], *_: Any, **__: Any) -> None:
+        keeper.wake()
+
+    assert settings.redis_url is not None, "embedded servers hand their address over as a setting"
+    redis_settings = RedisSettings.from_dsn(settings.redis_url.get_secret_value())
+    while True:
+        redis = ArqRedis.from_url(settings.redis_url.get_secret_value(), socket_connect_timeout=2)
+        worker = Worker(
+            functions=[func(wake, name=WAKE, keep_result=0, timeout=5, max_tries=1)],
+            redis_settings=redis_settings,
+            redis_pool=redis,
+            handle_signals=False,
+            poll_delay=0.05,
+            max_jobs=100,
+            job_timeout=5,
+            health_check_interval=5,
+            health_check_key=f"sferum:worker:{id(keeper)}",
+        )
+        try:
+            await worker.async_run()
+        except (RedisError, OSError) as error:
+            log.warning("redis_away", error=type(error).__name__)
+        finally:
+            with suppress(RedisError, OSError):
+                await asyncio.shield(worker.close())
+        await asyncio.sleep(1)
