@@ -1,0 +1,197 @@
+"""The command `sferum`."""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from infrastructure.settings import PREFIX, BadSettings, Settings, load_settings
+
+MOST_FRAME_BYTES = 256 * 1024
+LONGEST_FAREWELL_SECONDS = 5
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Does what the arguments say, and answers with the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="sferum", description="Chats and videoconferences in Sferum that follow a school."
+    )
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for name, does, description in (
+        ("run", _run, "everything on this machine, with the demonstration schools"),
+        ("api", _api, "the API"),
+        ("worker", _worker, "a worker; any number may run"),
+        ("sandbox", _sandbox, "what stands in for VK ID, the VK API and the school system's log-in"),
+        ("migrate", _migrate, "brings the database to its newest schema"),
+        ("demo", _demo, "loads the demonstration schools; the sandbox must be running"),
+        ("schema", _schema, "prints the GraphQL schema"),
+    ):
+        commands.add_parser(name, help=description, description=description).set_defaults(does=does)
+    token = commands.add_parser("token", help="prints a bearer token of a person of a demonstration school")
+    whose = token.add_mutually_exclusive_group(required=True)
+    whose.add_argument("login", nargs="?", metavar="LOGIN", help="a demonstration user, as «vorontsova»")
+    whose.add_argument("--person", metavar="ID", help="anybody, by the id in the school system")
+    token.add_argument("--organization", metavar="ID", help="the school, where the person's id does not tell it")
+    token.set_defaults(does=_token)
+    given = parser.parse_args(arguments)
+    try:
+        code: int = given.does(given)
+    except BadSettings as error:
+        print(error, file=sys.stderr)
+        return 2
+    return code
+
+
+def _run(given: argparse.Namespace) -> int:
+    from infrastructure.embedded.run import run
+
+    settings = load_settings(environment=_environment(), demo=os.environ.get(f"{PREFIX}DEMO") or "1")
+    return run(settings, lambda name: [sys.executable, "-m", "graphql_api.cli", name])
+
+
+def _api(given: argparse.Namespace) -> int:
+    return _until_stopped("api", _serve_api)
+
+
+async def _serve_api(settings: Settings) -> None:
+    from graphql_api.app import create_app
+    from infrastructure.container import assembled
+
+    async with assembled(settings) as container:
+        await _serve(settings, create_app(container), settings.port)
+
+
+def _worker(given: argparse.Namespace) -> int:
+    from infrastructure.jobs.worker import run
+
+    return _until_stopped("worker", run)
+
+
+def _sandbox(given: argparse.Namespace) -> int:
+    from infrastructure.logs import configure
+    from infrastructure.sandbox.app import create_app
+
+    settings = load_settings(environment="development")
+    configure(settings.log_level, "sandbox")
+    _asyncio_run(_serve(settings, create_app(settings), settings.sandbox_port))
+    return 0
+
+
+async def _serve(settings: Settings, app: Any, port: int) -> None:
+    import uvicorn
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn takes them over while it serves, and raises them once more when it has stopped.
+        signal.signal(number, signal.SIG_IGN)
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=port,
+        ws="websockets-sansio",
+        ws_max_size=MOST_FRAME_BYTES,
+        ws_ping_interval=20,
+        ws_ping_timeout=20,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=LONGEST_FAREWELL_SECONDS,
+    )
+    await uvicorn.Server(config).serve()
+
+
+def _migrate(given: argparse.Namespace) -> int:
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from infrastructure.db.migrate import upgrade
+    from infrastructure.logs import configure
+
+    settings = _with_servers()
+    configure(settings.log_level, "migrate")
+    try:
+        _asyncio_run(upgrade(settings))
+    except (SQLAlchemyError, OSError) as error:
+        print(f"The database could not be brought up to date: {_reason(error)}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _demo(given: argparse.Namespace) -> int:
+    return _until_stopped("demo", _load_demo)
+
+
+async def _load_demo(settings: Settings) -> None:
+    import httpx
+
+    from infrastructure.container import assembled
+    from infrastructure.demo.load import load
+
+    async with assembled(settings) as container, httpx.AsyncClient(trust_env=False, timeout=30) as http:
+        await load(container, http, settings, lambda line: print(line, flush=True))
+
+
+def _schema(given: argparse.Namespace) -> int:
+    from graphql_api.schema import schema
+
+    print(schema.as_str())
+    return 0
+
+
+def _token(given: argparse.Namespace) -> int:
+    from infrastructure.sandbox.school import NobodyHere, token_of
+
+    settings = load_settings(environment=_environment())
+    if settings.environment != "development":
+        print("Only where the sandbox issues the tokens can one be had here.", file=sys.stderr)
+        return 1
+    try:
+        print(token_of(settings, login=given.login, person=given.person, organization=given.organization))
+    except NobodyHere as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _until_stopped(part: str, work: Callable[[Settings], Coroutine[Any, Any, None]]) -> int:
+    from infrastructure.logs import configure
+
+    settings = _with_servers()
+    configure(settings.log_level, part)
+    _asyncio_run(work(settings))
+    return 0
+
+
+def _with_servers() -> Settings:
+    """The settings of a part that stands on servers of somebody else. Raises BadSettings."""
+    settings = load_settings()
+    missing = [name for name in ("database_url", "redis_url") if getattr(settings, name) is None]
+    if missing:
+        lines = (f"{PREFIX}{name.upper()} must be set: only `sferum run` starts its own." for name in missing)
+        raise BadSettings("\n".join(lines))
+    return settings
+
+
+def _environment() -> str:
+    return os.environ.get(f"{PREFIX}ENVIRONMENT") or "development"
+
+
+def _asyncio_run(work: Coroutine[Any, Any, None]) -> None:
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(work)
+    else:
+        uvloop.run(work)
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong, without the statement that it was said to."""
+    cause = getattr(error, "orig", None) or error
+    return str(cause).splitlines()[0] if str(cause) else type(cause).__name__
+
+
+if __name__ == "__main__":
+    sys.exit(main())

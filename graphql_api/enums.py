@@ -1,0 +1,139 @@
+"""The domain's enumerations as clients see them, each value described."""
+
+from enum import Enum
+from typing import TypeVar
+
+import strawberry
+from strawberry.types.enum import StrawberryEnumDefinition
+
+from domain.access import MetaRole, Permission
+from domain.account_link import AccountLinkStatus
+from domain.chat import ChatType, GroundKind, MembershipRole
+from domain.errors import ProblemCode
+from domain.participant import Capacity, PositionKind
+from domain.videoconference import FailureReason, FinishedBy, VideoconferenceStatus, VideoconferenceType
+from graphql_api.messages import MESSAGES
+
+E = TypeVar("E", bound=type[Enum])
+
+
+def describe(enumeration: E, description: str, values: dict[str, str]) -> None:
+    """Makes a domain enumeration known to the schema, with a description for it and for each of its values."""
+    strawberry.enum(enumeration, description=description)
+    definition: StrawberryEnumDefinition = enumeration.__strawberry_definition__  # type: ignore[attr-defined]
+    for value in definition.values:
+        value.description = values[value.name]
+
+
+describe(
+    MetaRole,
+    "What holds all rights on the Sferum registry by default.",
+    {
+        "SUPERADMINISTRATOR": "Works in every organization.",
+        "ORGANIZATION_ADMINISTRATOR": "Holds the role in the school system.",
+        "CHAT_ADMINISTRATOR": "Is chosen in the organization's settings.",
+    },
+)
+describe(
+    Permission,
+    "A permission of the module «Сферум».",
+    {
+        "REGISTRY_VIEW": "Sees every chat and conference of the organization.",
+        "CHAT_CREATE": "Creates chats.",
+        "CHAT_EDIT": "Edits chats.",
+        "CHAT_DELETE": "Deletes chats.",
+        "CONFERENCE_CREATE": "Creates videoconferences.",
+        "CONFERENCE_EDIT": "Edits videoconferences.",
+        "CONFERENCE_FINISH": "Finishes videoconferences.",
+        "CONFERENCE_DELETE": "Deletes videoconferences.",
+    },
+)
+describe(
+    AccountLinkStatus,
+    "Whether the school account is linked to an education profile of VK ID.",
+    {
+        "NOT_LINKED": "It is not; the front end offers linking.",
+        "LINKED": "It is, and the link works.",
+        "BROKEN": "It was, and VK ID withdrew it: link anew.",
+    },
+)
+describe(
+    ChatType,
+    "The type of a chat; the first three are made by the system itself.",
+    {
+        "TEACHERS": "«Учительский чат», one in an organization.",
+        "CLASS": "«Классный чат», one for each class.",
+        "PARENTS": "«Родительский чат», one for each class.",
+        "SUBJECT": "«Предмет», of a study group.",
+        "OTHER": "«Другое».",
+    },
+)
+describe(
+    MembershipRole,
+    "What a member may do in the chat itself.",
+    {"MEMBER": "Takes part.", "ADMINISTRATOR": "Administers the chat."},
+)
+describe(
+    GroundKind,
+    "Why somebody is in a chat; who has lost the last ground leaves.",
+    {
+        "CHAT_ADMINISTRATOR": "Administers the organization's chats.",
+        "STAFF": "Works in a position of kind ADMINISTRATION or PEDAGOGICAL.",
+        "CLASS_TEACHER": "Is the class teacher.",
+        "CLASS_PUPIL": "Is a pupil of the class.",
+        "PARENT_OF": "Is a parent of a pupil of the class.",
+        "GROUP_TEACHER": "Teaches the study group.",
+        "GROUP_PUPIL": "Learns in the study group.",
+    },
+)
+describe(
+    Capacity,
+    "As what a person of the school takes part.",
+    {"EMPLOYEE": "Works at the school.", "PUPIL": "Learns at the school.", "PARENT": "Has a child at the school."},
+)
+describe(
+    PositionKind,
+    "The kind of an employee's position.",
+    {
+        "ADMINISTRATION": "«Администрация».",
+        "PEDAGOGICAL": "«Педагогический состав».",
+        "OTHER": "Any other; not in the teachers' chat.",
+    },
+)
+describe(
+    VideoconferenceType,
+    "The type of a videoconference.",
+    {"ONLINE_LESSON": "«Онлайн-урок».", "VIDEO_CALL": "«Видеозвонок»."},
+)
+describe(
+    VideoconferenceStatus,
+    "Where a videoconference stands.",
+    {
+        "SCHEDULED": "Waits for its start.",
+        "STARTING": "Its call is being prepared; nobody is shown the link.",
+        "ACTIVE": "«Активная»: people may connect.",
+        "FINISHED": "Was active and is over.",
+        "FAILED": "Its end came before it could start.",
+    },
+)
+describe(
+    FinishedBy,
+    "What ended a videoconference.",
+    {"SCHEDULE": "Its end came.", "USER": "Somebody finished it.", "SFERUM": "The call ended in Sferum."},
+)
+describe(
+    FailureReason,
+    "Why a videoconference does not start, or never did.",
+    {
+        "NO_LINKED_STARTER": "Nobody who may start it has a working link to VK ID.",
+        "SFERUM_UNAVAILABLE": "Sferum did not answer.",
+        "SFERUM_REFUSED": "Sferum refused.",
+        "HUMAN_CHECK_NEEDED": "VK wants to see a person first.",
+        "SERVICE_DOWN": "The service was down over its whole time.",
+    },
+)
+describe(
+    ProblemCode,
+    "What is wrong with a request; the codes do not change with the language.",
+    {code.value: english for code, (_, english) in MESSAGES.items()},
+)

@@ -1,0 +1,134 @@
+"""Organizations, and who asks."""
+
+from datetime import datetime
+from typing import Annotated, Self
+from zoneinfo import ZoneInfo
+
+import strawberry
+
+from application.views import OrganizationView
+from domain.access import MetaRole, Permission
+from domain.account_link import AccountLinkStatus
+from domain.ids import OrganizationId
+from graphql_api.context import Info
+from graphql_api.errors import PublicError
+from graphql_api.global_ids import global_id, id_of
+from graphql_api.nodes import Node
+from graphql_api.pagination import After, Connection, First, Offset, window
+from graphql_api.participants import Participant
+
+OrganizationArgument = Annotated[
+    strawberry.ID | None,
+    strawberry.argument(description="The organization; a Superadministrator names it, others leave it out."),
+]
+
+
+@strawberry.type(description="One school.")
+class Organization(Node):
+    """An organization."""
+
+    name: str = strawberry.field(description="Its name.")
+    time_zone: str = strawberry.field(description="Its IANA time zone, in which front ends show and enter times.")
+    chat_administrator: Participant | None = strawberry.field(
+        description="The employee who administers its chats in Sferum."
+    )
+
+    @classmethod
+    def of(cls, view: OrganizationView) -> Self:
+        """The organization of a view."""
+        return cls(
+            id=global_id("Organization", view.id),
+            name=view.name,
+            time_zone=view.time_zone,
+            chat_administrator=Participant.maybe(view.chat_administrator),
+        )
+
+
+@strawberry.type(description="An education profile of VK ID.")
+class EducationProfile:
+    """All that is kept of it."""
+
+    display_name: str = strawberry.field(description="The name to show.")
+
+
+@strawberry.type(description="The link between the school account and an education profile.")
+class AccountLink:
+    """The viewer's link."""
+
+    status: AccountLinkStatus = strawberry.field(description="Whether it is there, and works.")
+    profile: EducationProfile | None = strawberry.field(description="The linked profile.")
+    linked_at: datetime | None = strawberry.field(description="When it was linked.")
+
+
+@strawberry.type(name="Viewer", description="Who asks, with the rights they have now.")
+class ViewerType:
+    """The viewer."""
+
+    participant: Participant | None = strawberry.field(description="As whom they take part, if the roster knows them.")
+    organization: Organization | None = strawberry.field(description="Their organization.")
+    meta_role: MetaRole | None = strawberry.field(description="What gives them all rights, if anything does.")
+    permissions: list[Permission] = strawberry.field(description="Their permissions of the module «Сферум».")
+    account_link: AccountLink = strawberry.field(description="Their link to VK ID; without it, offer linking.")
+    sferum_url: str | None = strawberry.field(description="Where «Go to Sferum» leads, once linked.")
+
+
+async def chosen_organization(info: Info, organization_id: strawberry.ID | None) -> OrganizationId | None:
+    """The organization that a list is of: the one named, else the viewer's; None if there is none for them.
+
+    Raises:
+        PublicError: ORGANIZATION_REQUIRED, when a Superadministrator names none.
+    """
+    viewer = await info.context.viewer()
+    if organization_id is not None:
+        id = id_of("Organization", organization_id)
+        return None if id is None else OrganizationId(id)
+    if viewer.organization_id is None and viewer.meta_role is MetaRole.SUPERADMINISTRATOR:
+        raise PublicError("Name the organization (organizationId).", code="ORGANIZATION_REQUIRED")
+    return viewer.organization_id
+
+
+@strawberry.type
+class OrganizationQueries:
+    """Queries of this module."""
+
+    @strawberry.field(description="Who asks.")
+    async def viewer(self, info: Info) -> ViewerType:
+        """The viewer with the rights of this moment."""
+        view = await info.context.viewer_view()
+        zone = ZoneInfo(view.organization.time_zone) if view.organization else None
+        linked = view.link_status is not AccountLinkStatus.NOT_LINKED
+        return ViewerType(
+            participant=Participant.maybe(view.participant),
+            organization=None if view.organization is None else Organization.of(view.organization),
+            meta_role=view.viewer.meta_role,
+            permissions=[permission for permission in Permission if permission in view.viewer.permissions],
+            account_link=AccountLink(
+                status=view.link_status,
+                profile=EducationProfile(display_name=view.profile_name) if linked and view.profile_name else None,
+                linked_at=view.linked_at.astimezone(zone) if view.linked_at else None,
+            ),
+            sferum_url=info.context.parts.sferum_url if linked else None,
+        )
+
+    @strawberry.field(description="An organization; without an id the viewer's own.")
+    async def organization(
+        self,
+        info: Info,
+        id: Annotated[strawberry.ID | None, strawberry.argument(description="The organization.")] = None,
+    ) -> Organization | None:
+        """Null for whatever is not the viewer's to know."""
+        viewer = await info.context.viewer()
+        wanted = viewer.organization_id if id is None else id_of("Organization", id)
+        if wanted is None:
+            return None
+        view = await info.context.parts.views.organization(viewer, OrganizationId(wanted))
+        return None if view is None else Organization.of(view)
+
+    @strawberry.field(description="The organizations in which the viewer works, by name.")
+    async def organizations(
+        self, info: Info, first: First = None, after: After = None, offset: Offset = None
+    ) -> Connection[Organization]:
+        """One, or for a Superadministrator all."""
+        part = window(first, after, offset)
+        page = await info.context.parts.views.organizations(await info.context.viewer(), part)
+        return Connection[Organization].of(page, part, Organization.of)

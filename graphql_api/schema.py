@@ -1,0 +1,60 @@
+"""The whole schema, put together once a process."""
+
+from datetime import datetime
+from typing import Annotated
+
+import strawberry
+from strawberry.schema.config import StrawberryConfig
+from strawberry.tools import merge_types
+
+from domain.ids import ChatId, OrganizationId, VideoconferenceId
+from graphql_api.account_links import AccountLinkMutations
+from graphql_api.chats import Chat, ChatQueries, chat_by_id
+from graphql_api.context import Info
+from graphql_api.global_ids import read_global_id
+from graphql_api.nodes import Node
+from graphql_api.organizations import Organization, OrganizationQueries
+from graphql_api.roster import RosterMutations
+from graphql_api.scalars import DateTime
+from graphql_api.videoconferences import (
+    Videoconference,
+    VideoconferenceMutations,
+    VideoconferenceQueries,
+    VideoconferenceSubscriptions,
+    videoconference_by_id,
+)
+
+
+@strawberry.type
+class NodeQueries:
+    """Whatever has a global id."""
+
+    @strawberry.field(description="Whatever has that global id; null if there is nothing that the viewer may know of.")
+    async def node(
+        self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The global id.")]
+    ) -> Node | None:
+        """One node, by the same rights as through its own field."""
+        match read_global_id(id):
+            case ("Organization", inside):
+                viewer = await info.context.viewer()
+                view = await info.context.parts.views.organization(viewer, OrganizationId(inside))
+                return None if view is None else Organization.of(view)
+            case ("Chat", inside):
+                return await chat_by_id(info, ChatId(inside))
+            case ("Videoconference", inside):
+                return await videoconference_by_id(info, VideoconferenceId(inside))
+            case _:
+                return None
+
+
+Query = merge_types("Query", (OrganizationQueries, ChatQueries, VideoconferenceQueries, NodeQueries))
+Mutation = merge_types("Mutation", (AccountLinkMutations, VideoconferenceMutations, RosterMutations))
+Subscription = merge_types("Subscription", (VideoconferenceSubscriptions,))
+
+schema = strawberry.Schema(
+    query=Query,
+    mutation=Mutation,
+    subscription=Subscription,
+    types=[Organization, Chat, Videoconference],
+    config=StrawberryConfig(scalar_map={datetime: DateTime}),
+)
