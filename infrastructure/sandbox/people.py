@@ -45,27 +45,48 @@ NAMED = (
     Seed("Дроздов Кирилл Львович", MALE, "02.08.1985", ("teacher",), email="drozdov@example.test"),
 )
 
-LAST_NAMES = (
-    *("Аверин", "Бажов", "Вихров", "Громов", "Дёмин", "Ершов", "Жилин", "Зуев", "Ивлев", "Климов"),
-    *("Лосев", "Минин", "Носов", "Орлов", "Панов", "Рогов", "Сомов", "Титов", "Уваров", "Фомин"),
-    *("Хохлов", "Цветков", "Чижов", "Шубин", "Щукин", "Юдин", "Яшин", "Быков", "Волков", "Жуков"),
+# As the demonstration's roster has them: the ten of figure 28 first.
+EMPLOYEES = (
+    "Алехина Татьяна Сергеевна",
+    "Беляева Елена Сергеевна",
+    "Богданов Александр Александрович",
+    "Букина Елена",
+    "Варшавская Елена Владимировна",
+    "Егорова Елена Владимировна",
+    "Иванова Елена Владимировна",
+    "Викторова Елена Владимировна",
+    "Глебова Елена Владимировна",
+    "Гурьева Елена Владимировна",
+    "Лосева Дарья Игоревна",
+    "Минин Глеб Юрьевич",
+    "Носова Ирина Олеговна",
+    "Орлова Лидия Петровна",
+    "Панов Антон Ильич",
+    "Рогова Дарья Игоревна",
+    "Рогова Дарья Игоревна",
+    "Титов Денис Павлович",
+    "Уварова Лидия Петровна",
+    "Фомина Анна Сергеевна",
+    "Хохлов Борис Львович",
+    "Цветкова Жанна Борисовна",
+    "Чижова Ирина Олеговна",
+    "Шубин Егор Кириллович",
+    "Щукина Анна Сергеевна",
+    "Юдина Дарья Игоревна",
+    "Яшин Глеб Юрьевич",
+    "Быкова Ирина Олеговна",
+    "Волкова Лидия Петровна",
+    "Жуков Антон Ильич",
 )
-GIVEN_NAMES = {
-    FEMALE: ("Анна Сергеевна", "Дарья Игоревна", "Жанна Борисовна", "Ирина Олеговна", "Лидия Петровна"),
-    MALE: ("Антон Ильич", "Борис Львович", "Глеб Юрьевич", "Денис Павлович", "Егор Кириллович"),
-}
 
 
-def _employee(number: int) -> Seed:
-    sex = FEMALE if number % 3 else MALE
-    given = GIVEN_NAMES[sex][number % 5]
-    last_name = LAST_NAMES[number - 1] + ("а" if sex == FEMALE else "")
+def _employee(number: int, name: str) -> Seed:
     birthday = f"{number % 28 + 1:02}.{number % 12 + 1:02}.{1965 + number}"
-    person = f"manual-employee-{number:02}"
-    return Seed(f"{last_name} {given}", sex, birthday, ("teacher",), person=person)
+    sex = MALE if name.endswith("ич") else FEMALE
+    return Seed(name, sex, birthday, ("teacher",), person=f"manual-employee-{number:02}")
 
 
-PEOPLE = (*NAMED, *(_employee(number) for number in range(1, 31)))
+PEOPLE = (*NAMED, *(_employee(number, name) for number, name in enumerate(EMPLOYEES, start=1)))
 
 
 def seed(store: Store) -> None:
@@ -78,7 +99,7 @@ def seed(store: Store) -> None:
 
 
 def _put(store: Store, number: int, seed: Seed) -> None:
-    last_name, first_name, patronymic = seed.name.split()
+    last_name, first_name, patronymic = (*seed.name.split(), "")[:3]
     # A person's first education profile has the person's own user id, the others' follow far behind.
     user_id = None if seed.profiles is None else FIRST_USER_ID + number - 1
     password = None if seed.profiles is None else PASSWORD
