@@ -161,7 +161,7 @@ def _depth(document: DocumentNode) -> int:
                 known[name] = of(fragment.selection_set)
         return known[name]
 
-    return max((of(getattr(definition, "selection_set", None)) for definition in document.definitions), default=0)
+    return of(only_operation(document, None).selection_set)
 
 
 def _fragments(document: DocumentNode) -> dict[str, FragmentDefinitionNode]:

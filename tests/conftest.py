@@ -1,6 +1,7 @@
 """Real servers for the tests: one Postgres and one Valkey for each test process, a fresh database for each test."""
 
 import asyncio
+import socket
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -19,6 +20,7 @@ from infrastructure.embedded.postgres import prepare_postgres
 from infrastructure.embedded.server import Server
 from infrastructure.embedded.valkey import prepare_valkey
 from infrastructure.settings import load_settings
+from tests.sandbox import Client, running_sandbox
 
 settings.register_profile("project", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("project")
@@ -75,8 +77,7 @@ async def database_url(postgres: str) -> AsyncIterator[str]:
     """The address of a migrated database that only this test has."""
     url = make_url(postgres)
     name = f"test_{uuid4().hex}"
-    socket = str(url.query["host"])
-    admin = await asyncpg.connect(user=url.username, host=socket, database="template1")
+    admin = await asyncpg.connect(user=url.username, host=str(url.query["host"]), database="template1")
     try:
         await admin.execute(f'create database "{name}" template postgres')
         yield url.set(database=name).render_as_string(hide_password=False)
@@ -99,3 +100,27 @@ def redis_url(valkey: str) -> str:
     with redis.Redis.from_url(valkey) as client:
         client.flushall()
     return valkey
+
+
+@pytest.fixture(scope="session")
+def sandbox_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """A sandbox for the whole test process."""
+    with running_sandbox(tmp_path_factory.mktemp("sandbox")) as client:
+        yield client
+
+
+@pytest.fixture
+def sandbox(sandbox_server: Client) -> Iterator[Client]:
+    """The sandbox without faults, its settings put back afterwards."""
+    defaults = sandbox_server.control("settings")
+    yield sandbox_server
+    sandbox_server.http.delete("/control/faults").raise_for_status()
+    sandbox_server.change(**defaults)
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 
+import structlog
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
@@ -17,15 +18,21 @@ from infrastructure.db import outbox
 from infrastructure.db.cipher import Cipher
 from infrastructure.db.tables import account_links, link_attempts, participants
 
+log = structlog.get_logger()
+
 
 def seal_tokens(tokens: Tokens, cipher: Cipher) -> bytes:
     """The pair with its expiry, sealed as one."""
     return cipher.seal(json.dumps(asdict(tokens) | {"access_expires_at": tokens.access_expires_at.isoformat()}))
 
 
-def open_tokens(sealed: bytes, cipher: Cipher) -> Tokens:
-    """The pair again."""
-    plain = json.loads(cipher.open(sealed))
+def open_tokens(sealed: bytes, cipher: Cipher) -> Tokens | None:
+    """The pair again; None, as for a link that broke, if its key is gone."""
+    text = cipher.open(sealed)
+    if text is None:
+        log.error("token_key_missing")
+        return None
+    plain = json.loads(text)
     return Tokens(**plain | {"access_expires_at": datetime.fromisoformat(plain["access_expires_at"])})
 
 
@@ -100,7 +107,8 @@ class PostgresAccountLinks:
         return LinkAttempt(
             id=row.id,
             state=row.state,
-            verifier=self._cipher.open(row.verifier),
+            # Without its key VK ID will refuse the exchange, and the person begins anew.
+            verifier=self._cipher.open(row.verifier) or "",
             person_id=PersonId(row.person_id),
             return_to=row.return_to,
             expires_at=row.expires_at,

@@ -3,7 +3,7 @@
 import os
 from contextlib import suppress
 
-from cryptography.fernet import Fernet, MultiFernet
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from infrastructure.settings import PREFIX, BadSettings, Settings
 
@@ -23,9 +23,12 @@ class Cipher:
         """The text, unreadable without a key."""
         return self._fernet.encrypt(text.encode())
 
-    def open(self, sealed: bytes) -> str:
-        """The text again."""
-        return self._fernet.decrypt(sealed).decode()
+    def open(self, sealed: bytes) -> str | None:
+        """The text again; None if the key that sealed it is gone."""
+        try:
+            return self._fernet.decrypt(sealed).decode()
+        except InvalidToken:
+            return None
 
 
 def token_keys(settings: Settings) -> str:

@@ -67,7 +67,7 @@ async def load(container: Container, http: httpx.AsyncClient, settings: Settings
         now = await uow.now()
     if not complete:
         for school in SCHOOLS:
-            await _load_school(container, school, say)
+            await load_school(container, school, say)
     if told := await top_up(container.use_cases(), begin, now):
         say(f"Расписание: уроков добавлено {told}.")
     if not complete:
@@ -122,7 +122,8 @@ async def _is_told(begin: Begin, day: timetable.Day) -> bool:
         return await uow.lessons.find(first) is not None
 
 
-async def _load_school(container: Container, school: School, say: Callable[[str], None]) -> None:
+async def load_school(container: Container, school: School, say: Callable[[str], None]) -> None:
+    """Makes what is missing of one school, without its timetable and its links. Idempotent."""
     use_cases, begin = container.use_cases(), container.begin()
     async with begin() as uow:
         organization = await uow.organizations.find(school.id)

@@ -15,17 +15,20 @@ from arq.connections import ArqRedis, RedisSettings
 from arq.worker import Worker
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from application.calls import CallToEnd, CallToFind, CallToStart, EndCall, FindCall, StartCall, Work
 from application.clock import KeepTime
 from application.ports import MessengerFailed
 from infrastructure.container import assembled
+from infrastructure.db.pruning import prune
 from infrastructure.jobs.relay import WAKE
 from infrastructure.settings import Settings
 
 SWEEP_AT_LEAST_EVERY = timedelta(seconds=1)
 AT_SFERUM_AT_ONCE = 100
 LONGEST_FAREWELL_SECONDS = 7.0
+TIDY_EVERY_SECONDS = 3600
 
 log = structlog.get_logger()
 
@@ -107,6 +110,7 @@ async def run(settings: Settings) -> None:
             asyncio.create_task(keeper.run()),
             asyncio.create_task(container.relay().run()),
             asyncio.create_task(be_woken(settings, keeper)),
+            asyncio.create_task(_tidy(container.engine())),
         ]
         log.info("worker_works")
         stopping = asyncio.create_task(stop.wait())
@@ -118,6 +122,15 @@ async def run(settings: Settings) -> None:
         for result in results:
             if isinstance(result, Exception):
                 raise result
+
+
+async def _tidy(engine: AsyncEngine) -> None:
+    while True:
+        try:
+            log.info("tidied", rows=await prune(engine))
+        except (SQLAlchemyError, OSError) as error:
+            log.warning("postgres_away", error=type(error).__name__)
+        await asyncio.sleep(TIDY_EVERY_SECONDS)
 
 
 async def be_woken(settings: Settings, keeper: ClockKeeper) -> None:

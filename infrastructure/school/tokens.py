@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import httpx
+import structlog
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
@@ -17,7 +18,10 @@ from domain.ids import PersonId
 ALGORITHMS = ["RS256", "ES256"]
 KEEP_KEYS_SECONDS = 600.0
 ASK_AGAIN_AFTER_SECONDS = 5.0
+ASK_AGAIN_AFTER_FAILURE_SECONDS = 1.0
 LEEWAY_SECONDS = 5
+
+log = structlog.get_logger()
 
 
 class BadToken(Exception):
@@ -91,15 +95,20 @@ class TokenVerifier:
         )
 
     async def _fresh_keys(self, seconds: float) -> KeySet:
+        """The issuer's keys, no older than so many seconds unless it does not answer."""
         async with self._asking:
-            if self._keys is None or time.monotonic() - self._asked_at > seconds:
+            now = time.monotonic()
+            # Also after a failure: an issuer that does not answer is not waited for by each request anew.
+            pause = seconds if self._keys is not None else ASK_AGAIN_AFTER_FAILURE_SECONDS
+            if now - self._asked_at > pause:
+                self._asked_at = now
                 try:
                     answer = await self._http.get(self._jwks_url, timeout=5)
                     self._keys = KeySet.import_key_set(answer.raise_for_status().json())
-                    self._asked_at = time.monotonic()
-                except (httpx.HTTPError, ValueError, JoseError, KeyError):
-                    if self._keys is None:
-                        raise KeysUnavailable from None
+                except (httpx.HTTPError, ValueError, JoseError, KeyError) as error:
+                    log.warning("issuer_away", error=type(error).__name__)
+            if self._keys is None:
+                raise KeysUnavailable
             return self._keys
 
 

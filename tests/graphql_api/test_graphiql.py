@@ -9,13 +9,21 @@ from typing import Any
 
 import httpx
 import pytest
-from graphql import GraphQLSchema, OperationDefinitionNode, build_schema, parse, validate
+from graphql import (
+    GraphQLSchema,
+    OperationDefinitionNode,
+    build_schema,
+    get_introspection_query,
+    parse,
+    validate,
+)
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from graphql_api.graphiql import STATIC, graphiql_routes, page
+from graphql_api.limits import check_cost, check_shape, cost
 
 # Addresses that other people's code shows in a message, links to or takes for the name of an XML vocabulary; none of
 # them is loaded, and the page's policy would forbid it.
@@ -139,6 +147,14 @@ def test_every_example_is_a_valid_operation_of_the_schema(schema: GraphQLSchema)
         ("subscription", "Videoconference"),
         ("mutation", "BeginAccountLink"),
     ]
+
+
+@pytest.mark.parametrize("descriptions", [True, False])
+def test_the_limits_let_graphiql_read_the_schema(schema: GraphQLSchema, descriptions: bool) -> None:
+    document = parse(get_introspection_query(descriptions=descriptions))
+
+    check_shape(document)
+    check_cost(cost(schema, document, {}))
 
 
 def _operation(definition: object) -> tuple[str, str]:

@@ -8,13 +8,13 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
-import pytest
 import uvicorn
 
 from infrastructure.sandbox.app import create_app
@@ -126,15 +126,14 @@ class Authorization:
     state: str
 
 
-@pytest.fixture(scope="session")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+@contextmanager
+def running_sandbox(data_dir: Path) -> Iterator[Client]:
+    """A sandbox under uvicorn in a thread of its own."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-        directory: Path = tmp_path_factory.mktemp("data")
-        settings = load_settings(environment="development", sandbox_port=port, data_dir=directory)
-        config = uvicorn.Config(create_app(settings), log_level="warning", access_log=False)
-        server = uvicorn.Server(config)
+        settings = load_settings(environment="development", sandbox_port=port, data_dir=data_dir)
+        server = uvicorn.Server(uvicorn.Config(create_app(settings), log_level="warning", access_log=False))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         deadline = time.monotonic() + 10
@@ -144,18 +143,3 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
             yield Client(http, settings)
         server.should_exit = True
         thread.join(10)
-
-
-@pytest.fixture
-def sandbox(running: Client) -> Iterator[Client]:
-    defaults = running.control("settings")
-    yield running
-    running.http.delete("/control/faults").raise_for_status()
-    running.change(**defaults)
-
-
-@pytest.fixture
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
