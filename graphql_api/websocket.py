@@ -138,12 +138,13 @@ class _Connection:
                     await self._before_admission(await self._receive())
         except TimeoutError:
             raise Close(INIT_TOO_LATE, "Connection initialisation timeout") from None
-        async with asyncio.timeout((self._identity.expires_at - datetime.now(UTC)).total_seconds()) as lifetime:
-            with suppress(TimeoutError):
+        left = self._identity.expires_at - datetime.now(UTC)
+        try:
+            async with asyncio.timeout(left.total_seconds()):
                 while True:
                     await self._take(await self._receive())
-        assert lifetime.expired()
-        raise Close(FORBIDDEN, "Token expired")
+        except TimeoutError:
+            raise Close(FORBIDDEN, "Token expired") from None
 
     async def _before_admission(self, message: dict[str, Any]) -> None:
         match message["type"]:

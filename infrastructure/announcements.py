@@ -70,6 +70,11 @@ class Announcements:
         self._hinted: set[VideoconferenceId] = set()
         self._hint = asyncio.Event()
 
+    @property
+    def watched(self) -> frozenset[VideoconferenceId]:
+        """The conferences that somebody in this process waits for."""
+        return frozenset(self._topics)
+
     @asynccontextmanager
     async def watch(self, id: VideoconferenceId) -> AsyncIterator[AsyncIterator[ConferenceChange]]:
         queue: asyncio.Queue[ConferenceChange | None] = asyncio.Queue(MOST_UNREAD)
