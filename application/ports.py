@@ -75,7 +75,7 @@ class Videoconferences(Protocol):
         """The conference; with `lock`, nobody else changes it meanwhile."""
 
     async def due(self, at: datetime, *, limit: int) -> list[Videoconference]:
-        """Those whose `due_at` has come, the longest due first, locked; those that somebody else has locked are left out."""
+        """Those whose `due_at` has come, the longest due first, locked; those locked by somebody else are left out."""
 
     async def next_due(self) -> datetime | None:
         """The earliest `due_at` of all."""
@@ -224,7 +224,7 @@ class Messenger(Protocol):
         """A new chat with its owner alone; answers with its id for that owner."""
 
     async def add_member(self, owner: PersonId, chat: str, profile_id: str) -> None:
-        """Adds a profile, which does not see what was written before (CHAT-34). Somebody who is in it already is fine."""
+        """Adds a profile, which does not see what was written before (CHAT-34). Who is in it already stays."""
 
     async def start_call(self, account: PersonId, name: str) -> OpenCall:
         """Starts a call of that name. Not idempotent: after an uncertain answer look in `open_calls` first."""

@@ -103,7 +103,7 @@ def link(person_id: PersonId, profile: EducationProfile, tokens: Tokens, *, at: 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class LinkAttempt:
-    """One way to VK ID and back: bound to who began it and to the browser that went, for a limited time, once (LINK-10).
+    """One way to VK ID and back: bound to who began it and the browser that went, for a limited time, once (LINK-10).
 
     `id` opens the way (`/vk-id/start`), `state` comes back from VK ID, `browser` is the secret in the browser's
     cookie, `verifier` is the PKCE verifier (RFC 7636), which never leaves us.

@@ -1,4 +1,4 @@
-"""One attempt to hold a call in Sferum, from before it is asked for until nobody can be in it any more (CONF-18, SYNC-03)."""
+"""One attempt to hold a call in Sferum, from before it is asked for until nobody can be in it (CONF-18, SYNC-03)."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

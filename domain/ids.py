@@ -56,7 +56,7 @@ def lesson_id(organization: OrganizationId, school_id: str) -> LessonId:
 
 
 def default_chat_id(organization: OrganizationId, what: str, of: UUID | None = None) -> ChatId:
-    """The one default chat of a kind, of the organization or of a class: there cannot be a second (CHAT-02 … CHAT-04)."""
+    """The one default chat of a kind, of the organization or a class: there cannot be a second (CHAT-02 … CHAT-04)."""
     return ChatId(uuid5(organization, f"chat/{what}/{of or ''}"))
 
 

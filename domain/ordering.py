@@ -3,7 +3,7 @@
 import re
 
 _ALPHABET = "абвгдеёжзийклмнопрстуфхцчшщъыьэюя"
-# The letters' places in the alphabet as neighbouring code points: a plain byte-wise comparison then sorts them, Ё after Е.
+# The letters' places in the alphabet as neighbouring code points: a byte-wise comparison then sorts them, Ё after Е.
 _PLACES = {letter: chr(0x0430 + place) for place, letter in enumerate(_ALPHABET)}
 
 

@@ -165,7 +165,7 @@ Touched = frozenset[ChatKind]
 
 
 def apply(roster: Roster, event: RosterEvent) -> Touched:
-    """Changes the facts by one event and says which chats to look at again. An event that holds already changes nothing.
+    """Changes the facts by one event and says which chats to look at again. One that holds already changes nothing.
 
     Raises:
         EventImpossible: the event names what the roster does not know, or contradicts it.

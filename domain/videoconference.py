@@ -1,4 +1,4 @@
-"""A videoconference starts and ends by the clock; its link exists exactly while it is active (CONF-10 … CONF-12, CONF-17)."""
+"""A videoconference starts and ends by the clock; its link exists exactly while it is active (CONF-10, 11, 12, 17)."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

@@ -1,26 +1,18 @@
 """Real servers for the tests: one Postgres and one Valkey for each test process, a fresh database for each test."""
 
-import asyncio
 import socket
-import subprocess
-import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-import asyncpg
 import pytest
 import redis
 from hypothesis import HealthCheck, settings
-from sqlalchemy import make_url
 
-from infrastructure.db.migrate import upgrade
 from infrastructure.embedded.postgres import prepare_postgres
-from infrastructure.embedded.server import Server
 from infrastructure.embedded.valkey import prepare_valkey
-from infrastructure.settings import load_settings
 from tests.sandbox import Client, running_sandbox
+from tests.servers import database_of, migrate, on_server, running
 
 settings.register_profile("project", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("project")
@@ -29,30 +21,6 @@ settings.load_profile("project")
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
-
-
-@contextmanager
-def running(server: Server) -> Iterator[str]:
-    """The server runs inside the block; hands out its address."""
-    process = subprocess.Popen(
-        server.argv,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        user=server.uid,
-        group=server.uid,
-        extra_groups=[] if server.uid is not None else None,
-        start_new_session=True,
-    )
-    try:
-        deadline = time.monotonic() + 30
-        while not server.is_ready():
-            assert process.poll() is None, f"{server.name} ended with {process.returncode}"
-            assert time.monotonic() < deadline, f"{server.name} does not answer"
-            time.sleep(0.01)
-        yield server.url
-    finally:
-        process.send_signal(server.stop_signal)
-        process.wait(timeout=20)
 
 
 @pytest.fixture(scope="session")
@@ -68,22 +36,16 @@ def server_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def postgres(server_directory: Path) -> Iterator[str]:
     """A Postgres whose database `postgres` is migrated, to be copied."""
     with running(prepare_postgres(server_directory / "postgres", durable=False)) as url:
-        asyncio.run(upgrade(load_settings(environment="development", database_url=url)))
+        migrate(url)
         yield url
 
 
 @pytest.fixture
 async def database_url(postgres: str) -> AsyncIterator[str]:
     """The address of a migrated database that only this test has."""
-    url = make_url(postgres)
     name = f"test_{uuid4().hex}"
-    admin = await asyncpg.connect(user=url.username, host=str(url.query["host"]), database="template1")
-    try:
-        await admin.execute(f'create database "{name}" template postgres')
-        yield url.set(database=name).render_as_string(hide_password=False)
-        await admin.execute(f'drop database "{name}" with (force)')
-    finally:
-        await admin.close()
+    yield await database_of(postgres, name, template="postgres")
+    await on_server(postgres, f'drop database "{name}" with (force)')
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Brings a database to the newest schema; two processes may try at once, the second one waits and finds nothing to do."""
+"""Brings a database to the newest schema; two processes may try at once: the second waits and finds nothing to do."""
 
 from pathlib import Path
 

@@ -46,12 +46,13 @@ class PostgresRosters:
     async def save(self, roster: Roster) -> None:
         before, after = self._stored.get(roster.organization_id, {}), _facts(roster)
         names = list(after)
-        for name in reversed(names):
-            await self._delete(tables.metadata.tables[name], before.get(name, {}).keys() - after[name].keys())
+        # What is new comes before what goes: a row moves on to the one that it will refer to.
         for name in names:
             stored = before.get(name, {})
             changed = [row for key, row in after[name].items() if stored.get(key) != row]
             await self._upsert(tables.metadata.tables[name], changed)
+        for name in reversed(names):
+            await self._delete(tables.metadata.tables[name], before.get(name, {}).keys() - after[name].keys())
         self._stored[roster.organization_id] = after
 
     async def _rows(self, table: Table, id: OrganizationId) -> Iterable[Row[tuple[object, ...]]]:

@@ -205,7 +205,8 @@ LAST_CHANGE = "select coalesce(max(id), 0) as entry from outbox where subject_id
 # The people to whom a conference is open now: by taking part, by administering the chat, or by their role.
 AUDIENCE = f"""
 select v.id as videoconference_id, p.person_id, p.blocked,
-       bool_or(who.takes_part) as takes_part, bool_or(who.administers) as administers, bool_or(who.permitted) as permitted
+       bool_or(who.takes_part) as takes_part, bool_or(who.administers) as administers,
+       bool_or(who.permitted) as permitted
 from videoconferences v
 join chats c on c.id = v.chat_id
 join organizations o on o.id = v.organization_id

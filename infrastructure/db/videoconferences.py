@@ -199,7 +199,7 @@ class PostgresVideoconferences:
 
 
 def _entries(conference: Videoconference, row: Columns) -> list[outbox.Entry]:
-    """One entry a saved change that people see, with the row as it then was: subscribers are told each one (CONF-19)."""
+    """One entry a saved change that people see, with the row as it then was: subscribers are told of each (CONF-19)."""
     steps = [event.what for event in conference.take_events() if isinstance(event, VideoconferenceChanged)]
     if not steps:
         return []

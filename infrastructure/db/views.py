@@ -1,4 +1,4 @@
-"""The reads of the public face on Postgres: one statement a page, each on a connection of its own, in no transaction."""
+"""The reads of the public face on Postgres: one statement a page, each on a connection of its own, no transaction."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence

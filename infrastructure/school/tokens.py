@@ -41,7 +41,7 @@ class Bearer:
 
 
 class TokenVerifier:
-    """Verifies bearer tokens against the issuer's JWK set (RFC 7517), which it keeps and asks for again when it must."""
+    """Verifies bearer tokens against the issuer's JWK set (RFC 7517), which it keeps and asks for anew when it must."""
 
     def __init__(self, http: httpx.AsyncClient, *, issuer: str, audience: str, jwks_url: str) -> None:
         self._http = http

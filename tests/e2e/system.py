@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -102,14 +102,28 @@ class System:
         """What the sandbox says of itself."""
         return (await self.http.get(f"{self.sandbox}/control/{path}")).raise_for_status().json()
 
+    async def until(self, is_so: Callable[[Any], bool], path: str) -> Any:
+        """Waits until what the sandbox says at the path is so, and answers with it."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not is_so(found := await self.control(path)):
+                await asyncio.sleep(0.05)
+            return found
+
     async def link(self, login: str, token: str) -> httpx.Response:
-        """Links the account as its owner does: our address, VK ID's windows, and back; answers with our last page."""
-        begun = await self.ask(
-            token,
-            "mutation { beginAccountLink { ... on AuthorizationRequest { url } ... on Refusal { problems { code } } } }",
-        )
-        people = await self.control("people")
-        phone = next(person["phone"] for person in people if person["login"] == login)
+        """Links the demonstration user's account as its owner does; answers with our last page."""
+        return await self._link(await self._phone_of("login", login), token)
+
+    async def link_person(self, person: str, token: str) -> httpx.Response:
+        """The same for anybody, by the id in the school system."""
+        return await self._link(await self._phone_of("person", person), token)
+
+    async def _phone_of(self, field: str, value: str) -> str:
+        phone: str = next(each["phone"] for each in await self.control("people") if each[field] == value)
+        return phone
+
+    async def _link(self, phone: str, token: str) -> httpx.Response:
+        """Our address, VK ID's windows, and back."""
+        begun = await self.ask(token, "mutation { beginAccountLink { ... on AuthorizationRequest { url } } }")
         async with httpx.AsyncClient(trust_env=False) as browser:
             departed = await browser.get(begun["beginAccountLink"]["url"])
             back = await walk_through(

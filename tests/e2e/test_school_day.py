@@ -105,9 +105,7 @@ async def test_a_school_day(database_url: str, redis_url: str, tmp_path: Path) -
         assert finished["link"] is None
         gone = (await system.ask(pupil, LOOK, id=conference["id"]))["videoconference"]
         assert gone == {"status": "FINISHED", "link": None, "finishedBy": "SCHEDULE", "viewerCan": []}
-        async with asyncio.timeout(5):
-            while (await system.control("calls"))[0]["finished_at"] is None:
-                await asyncio.sleep(0.05)
+        await system.until(lambda calls: calls[0]["finished_at"] is not None, "calls")
 
 
 async def listen(system: System, token: str, id: str) -> list[tuple[datetime, dict[str, Any]]]:

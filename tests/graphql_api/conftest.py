@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-import asyncpg
 import httpx
 import pytest
 import uvicorn
 from gql import Client as GqlClient
 from gql.transport.websockets import WebsocketsTransport
-from sqlalchemy import event, make_url
+from sqlalchemy import event
 
 from graphql_api.app import create_app
 from infrastructure.container import Container, assembled
@@ -22,6 +21,7 @@ from infrastructure.sandbox.school import token_of
 from infrastructure.settings import load_settings
 from tests.e2e.system import free_port
 from tests.sandbox import Client
+from tests.servers import database_of, on_server
 
 
 @dataclass
@@ -78,26 +78,19 @@ class Api:
 
 @pytest.fixture(scope="session")
 def manual_school_database(postgres: str, sandbox_server: Client) -> str:
-    """A database with the manual's school, to be copied."""
-    url = make_url(postgres)
+    """The name of a database with the manual's school, and another school of which nothing is told, to be copied."""
     name = "manual_school"
 
     async def make() -> None:
-        admin = await asyncpg.connect(user=url.username, host=str(url.query["host"]), database="template1")
-        await admin.execute(f'create database "{name}" template postgres')
-        await admin.close()
-        address = url.set(database=name).render_as_string(hide_password=False)
         settings = load_settings(
             environment="development",
-            database_url=address,
+            database_url=await database_of(postgres, name, template="postgres"),
             redis_url="redis://127.0.0.1:1",
-            sandbox_port=sandbox_server.settings.sandbox_port,
             data_dir=sandbox_server.settings.data_dir,
         )
         async with assembled(settings) as container:
-            for school in load.SCHOOLS[:1]:
-                assert school.school_id == manual_school.SCHOOL_ID
-                await load.load_school(container, school, lambda _: None)
+            school = next(school for school in load.SCHOOLS if school.school_id == manual_school.SCHOOL_ID)
+            await load.load_school(container, school, lambda _: None)
             await container.use_cases().found_organization(
                 school_id="school-full", name="Гимназия", time_zone="Asia/Kamchatka"
             )
@@ -109,30 +102,24 @@ def manual_school_database(postgres: str, sandbox_server: Client) -> str:
 @pytest.fixture
 async def api(postgres: str, manual_school_database: str, redis_url: str, sandbox: Client) -> AsyncIterator[Api]:
     """The API on the manual's school, in this process."""
-    url = make_url(postgres)
     name = f"test_{uuid4().hex}"
-    admin = await asyncpg.connect(user=url.username, host=str(url.query["host"]), database="template1")
-    await admin.execute(f'create database "{name}" template "{manual_school_database}"')
     settings = load_settings(
         environment="development",
-        database_url=url.set(database=name).render_as_string(hide_password=False),
+        database_url=await database_of(postgres, name, template=manual_school_database),
         redis_url=redis_url,
         port=free_port(),
         sandbox_port=sandbox.settings.sandbox_port,
         data_dir=sandbox.settings.data_dir,
     )
-    try:
-        async with (
-            assembled(settings) as container,
-            serving(container),
-            httpx.AsyncClient(trust_env=False, timeout=20) as http,
-        ):
-            api = Api(f"http://127.0.0.1:{settings.port}", container, http)
-            event.listen(container.engine().sync_engine, "before_cursor_execute", _note(api.statements))
-            yield api
-        await admin.execute(f'drop database "{name}" with (force)')
-    finally:
-        await admin.close()
+    async with (
+        assembled(settings) as container,
+        serving(container),
+        httpx.AsyncClient(trust_env=False, timeout=20) as http,
+    ):
+        api = Api(f"http://127.0.0.1:{settings.port}", container, http)
+        event.listen(container.engine().sync_engine, "before_cursor_execute", _note(api.statements))
+        yield api
+    await on_server(postgres, f'drop database "{name}" with (force)')
 
 
 @asynccontextmanager

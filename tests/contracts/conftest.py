@@ -1,0 +1,75 @@
+"""The same storage twice: in memory and in Postgres, so that whatever holds for one is asked of the other."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import pytest
+from cryptography.fernet import Fernet
+from sqlalchemy import select
+
+from application.ports import Begin
+from domain.account_link import AccountLinkBroke, AccountLinked
+from domain.ids import account_id
+from domain.videoconference import CallReleased, VideoconferenceChanged
+from infrastructure.db.cipher import Cipher
+from infrastructure.db.engine import create_engine
+from infrastructure.db.tables import outbox
+from infrastructure.db.unit_of_work import units_of_work
+from infrastructure.settings import load_settings
+from tests.fakes.storage import InMemoryStorage
+
+
+@dataclass(frozen=True)
+class Storage:
+    """What begins units of work, and the ids of what their events were told of, each once, in order."""
+
+    begin: Begin
+    told_of: Callable[[], Awaitable[list[UUID]]]
+
+
+@pytest.fixture(params=["storage_in_memory", "storage_in_postgres"])
+def storage(request: pytest.FixtureRequest) -> Storage:
+    found: Storage = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture
+def begin(storage: Storage) -> Begin:
+    return storage.begin
+
+
+@pytest.fixture
+def storage_in_memory() -> Storage:
+    storage = InMemoryStorage()
+
+    async def told_of() -> list[UUID]:
+        told = (_subject(event) for event in storage.outbox if not isinstance(event, CallReleased))
+        return list(dict.fromkeys(told))
+
+    return Storage(storage.begin, told_of)
+
+
+@pytest.fixture
+async def storage_in_postgres(database_url: str) -> AsyncIterator[Storage]:
+    engine = create_engine(load_settings(environment="development", database_url=database_url))
+
+    async def told_of() -> list[UUID]:
+        async with engine.connect() as connection:
+            told = await connection.execute(select(outbox.c.subject_id).order_by(outbox.c.id))
+            return list(dict.fromkeys(told.scalars()))
+
+    yield Storage(units_of_work(engine, Cipher(Fernet.generate_key().decode())), told_of)
+    await engine.dispose()
+
+
+def _subject(event: Any) -> UUID:
+    match event:
+        case AccountLinked(person) | AccountLinkBroke(person):
+            return account_id(person)
+        case VideoconferenceChanged(id):
+            return id
+        case _:
+            id_of_chat: UUID = event.chat_id
+            return id_of_chat

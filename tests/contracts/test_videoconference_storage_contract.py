@@ -1,0 +1,260 @@
+"""What every storage promises of videoconferences."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+import pytest
+
+from application.ports import Begin, ConcurrentChange
+from domain.chat import Chat
+from domain.ids import PersonId, VideoconferenceId
+from domain.participant import Capacity
+from domain.videoconference import FinishedBy, Phase, Scheduled, Videoconference, VideoconferenceType
+from tests.builders import (
+    MONDAY_0800,
+    MONDAY_0830,
+    MONDAY_0900,
+    MONDAY_1000,
+    OTHER_SCHOOL,
+    SCHOOL,
+    a_chat,
+    a_lesson,
+    a_roster,
+    a_videoconference,
+    an_organization,
+    put,
+    state_of,
+)
+from tests.contracts.conftest import Storage
+from tests.domain.phases import ACTIVE, FAILED, FINISHED, NO_STARTER, PHASES, UNAVAILABLE
+
+ONLINE_LESSON = VideoconferenceType.ONLINE_LESSON
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+async def chat(begin: Begin) -> Chat:
+    """A chat of a school where people, a group and a lesson are known."""
+    chat = a_chat()
+    roster = a_roster(people=["klimova", "petrov", "belov"], groups={"8 К алгебра": []})
+    await put(begin, organization=an_organization(), roster=roster, lessons=[a_lesson()], chats=[chat])
+    return chat
+
+
+async def nothing() -> None:
+    """Nothing happens."""
+
+
+async def found(begin: Begin, id: VideoconferenceId) -> Videoconference:
+    """The conference as it is kept."""
+    async with begin() as uow:
+        conference = await uow.videoconferences.find(id)
+    assert conference is not None
+    return conference
+
+
+@pytest.mark.parametrize("phase", PHASES.values(), ids=PHASES.keys())
+async def test_a_conference_is_read_back_in_every_phase(begin: Begin, chat: Chat, phase: Phase) -> None:
+    conference = a_videoconference(
+        chat=chat,
+        type=ONLINE_LESSON,
+        phase=phase,
+        lesson=a_lesson(),
+        made_by="klimova",
+        added={"klimova": Capacity.EMPLOYEE, "petrov": Capacity.PUPIL},
+        removed=["belov"],
+    )
+
+    await put(begin, conferences=[conference])
+
+    assert state_of(await found(begin, conference.id)) == state_of(conference)
+
+
+async def test_a_changed_conference_is_read_back_with_nothing_of_its_old_phase(begin: Begin, chat: Chat) -> None:
+    conference = a_videoconference(chat=chat, phase=ACTIVE, added={"petrov": Capacity.PUPIL}, removed=["belov"])
+    await put(begin, conferences=[conference])
+
+    async with begin() as uow:
+        changed = await uow.videoconferences.find(conference.id, lock=True)
+        assert changed is not None
+        changed.finish(at=MONDAY_0900, by=FinishedBy.USER)
+        changed.name, changed.additions, changed.removals = "Итоги", frozenset(), frozenset()
+        await uow.videoconferences.save(changed)
+
+    assert state_of(await found(begin, conference.id)) == state_of(changed)
+
+
+async def test_a_conference_may_be_saved_twice_in_one_unit_of_work(begin: Begin, chat: Chat) -> None:
+    conference = a_videoconference(chat=chat)
+
+    async with begin() as uow:
+        await uow.videoconferences.save(conference)
+        conference.name = "Итоги"
+        await uow.videoconferences.save(conference)
+
+    assert (await found(begin, conference.id)).name == "Итоги"
+
+
+async def test_a_conference_that_somebody_saved_meanwhile_is_not_saved_over(begin: Begin, chat: Chat) -> None:
+    conference = a_videoconference(chat=chat)
+    await put(begin, conferences=[conference])
+
+    async def rename(name: str, *, meanwhile: Callable[[], Awaitable[None]] = nothing) -> None:
+        async with begin() as uow:
+            loaded = await uow.videoconferences.find(conference.id)
+            assert loaded is not None
+            await meanwhile()
+            loaded.name = name
+            await uow.videoconferences.save(loaded)
+
+    with pytest.raises(ConcurrentChange):
+        await rename("Позже", meanwhile=lambda: rename("Раньше"))
+
+    assert (await found(begin, conference.id)).name == "Раньше"
+
+
+async def test_whoever_locks_a_conference_waits_for_who_has_locked_it(begin: Begin, chat: Chat) -> None:
+    conference = a_videoconference(chat=chat)
+    await put(begin, conferences=[conference])
+
+    async def add_a_letter() -> None:
+        async with begin() as uow:
+            locked = await uow.videoconferences.find(conference.id, lock=True)
+            assert locked is not None
+            await asyncio.sleep(0)
+            locked.name += "!"
+            await uow.videoconferences.save(locked)
+
+    await asyncio.gather(*(add_a_letter() for _ in range(4)))
+
+    assert (await found(begin, conference.id)).name == "Совещание!!!!"
+
+
+async def test_what_is_due_comes_with_the_longest_due_first(begin: Begin, chat: Chat) -> None:
+    due_at = [MONDAY_0900, MONDAY_0800, MONDAY_0900 + MINUTE, MONDAY_0830]
+    conferences = [due(chat, at) for at in due_at]
+    over = [a_videoconference(chat=chat, phase=phase) for phase in (FINISHED, FAILED)]
+    await put(begin, conferences=[*conferences, *over])
+
+    async with begin() as uow:
+        everything = await uow.videoconferences.due(MONDAY_0900, limit=10)
+        two = await uow.videoconferences.due(MONDAY_0900, limit=2)
+
+    assert [conference.due_at for conference in everything] == [MONDAY_0800, MONDAY_0830, MONDAY_0900]
+    assert [conference.due_at for conference in two] == [MONDAY_0800, MONDAY_0830]
+
+
+async def test_what_somebody_else_has_locked_is_left_out_of_what_is_due(begin: Begin, chat: Chat) -> None:
+    first, second, third = [due(chat, MONDAY_0800 + minutes * MINUTE) for minutes in range(3)]
+    await put(begin, conferences=[first, second, third])
+
+    async with begin() as uow, begin() as another:
+        mine = await uow.videoconferences.due(MONDAY_1000, limit=1)
+        theirs = await another.videoconferences.due(MONDAY_1000, limit=10)
+    async with begin() as uow:
+        afterwards = await uow.videoconferences.due(MONDAY_1000, limit=10)
+
+    assert [conference.id for conference in mine] == [first.id]
+    assert [conference.id for conference in theirs] == [second.id, third.id]
+    assert [conference.id for conference in afterwards] == [first.id, second.id, third.id]
+
+
+async def test_the_next_due_instant_is_the_earliest_of_all(begin: Begin, chat: Chat) -> None:
+    async with begin() as uow:
+        assert await uow.videoconferences.next_due() is None
+    await put(begin, conferences=[a_videoconference(chat=chat, phase=FINISHED)])
+    async with begin() as uow:
+        assert await uow.videoconferences.next_due() is None
+    await put(begin, conferences=[due(chat, MONDAY_0900), due(chat, MONDAY_0830)])
+    async with begin() as uow:
+        assert await uow.videoconferences.next_due() == MONDAY_0830
+
+
+async def test_only_those_put_off_for_want_of_a_starter_wait_for_one_who_is_known_there(
+    begin: Begin, chat: Chat
+) -> None:
+    waiting = a_videoconference(chat=chat, phase=Scheduled(MONDAY_0900, NO_STARTER))
+    troubled = a_videoconference(chat=chat, phase=Scheduled(MONDAY_0900, UNAVAILABLE))
+    scheduled = a_videoconference(chat=chat)
+    await put(begin, conferences=[waiting, troubled, scheduled])
+    elsewhere = a_chat(organization=OTHER_SCHOOL)
+    other_roster = a_roster(organization=OTHER_SCHOOL, people=["gusev"])
+    there = a_videoconference(chat=elsewhere, phase=Scheduled(MONDAY_0900, NO_STARTER))
+    other_school = an_organization(school_id="other school")
+    await put(begin, organization=other_school, roster=other_roster, chats=[elsewhere], conferences=[there])
+
+    async with begin() as uow:
+        for_one_here = await uow.videoconferences.waiting_for_starter(PersonId("klimova"))
+        for_one_there = await uow.videoconferences.waiting_for_starter(PersonId("gusev"))
+        for_a_stranger = await uow.videoconferences.waiting_for_starter(PersonId("nobody"))
+
+    assert [conference.id for conference in for_one_here] == [waiting.id]
+    assert [conference.id for conference in for_one_there] == [there.id]
+    assert for_a_stranger == []
+
+
+@pytest.mark.parametrize("phase", PHASES.values(), ids=PHASES.keys())
+async def test_a_lesson_has_its_online_lesson_until_that_is_over(begin: Begin, chat: Chat, phase: Phase) -> None:
+    conference = a_videoconference(chat=chat, type=ONLINE_LESSON, lesson=a_lesson(), phase=phase)
+    await put(begin, conferences=[conference])
+
+    async with begin() as uow:
+        of_lesson = await uow.videoconferences.of_lesson(a_lesson().id)
+    over = phase in (FINISHED, FAILED)
+
+    assert (None if of_lesson is None else of_lesson.id) == (None if over else conference.id)
+
+
+async def test_a_lesson_never_has_two_online_lessons_that_are_not_over(begin: Begin, chat: Chat) -> None:
+    first, second = [a_videoconference(chat=chat, type=ONLINE_LESSON, lesson=a_lesson()) for _ in range(2)]
+    await put(begin, conferences=[first])
+
+    with pytest.raises(ConcurrentChange):
+        await put(begin, conferences=[second])
+    async with begin() as uow:
+        assert await uow.videoconferences.find(second.id) is None
+
+
+async def test_of_two_online_lessons_made_for_a_lesson_at_once_one_is_kept(begin: Begin, chat: Chat) -> None:
+    conferences = [a_videoconference(chat=chat, type=ONLINE_LESSON, lesson=a_lesson()) for _ in range(3)]
+
+    results = await asyncio.gather(
+        *(put(begin, conferences=[conference]) for conference in conferences), return_exceptions=True
+    )
+
+    assert sorted(type(result).__name__ for result in results) == ["ConcurrentChange", "ConcurrentChange", "NoneType"]
+
+
+async def test_a_lesson_may_have_an_online_lesson_after_one_that_is_over(begin: Begin, chat: Chat) -> None:
+    over = a_videoconference(chat=chat, type=ONLINE_LESSON, lesson=a_lesson(), phase=FINISHED)
+    present = a_videoconference(chat=chat, type=ONLINE_LESSON, lesson=a_lesson())
+    await put(begin, conferences=[over, present])
+
+    async with begin() as uow:
+        of_lesson = await uow.videoconferences.of_lesson(a_lesson().id)
+
+    assert of_lesson is not None
+    assert of_lesson.id == present.id
+
+
+async def test_what_happened_to_a_conference_is_told_when_it_is_saved_and_only_once(
+    storage: Storage, chat: Chat
+) -> None:
+    quiet, telling = a_videoconference(chat=chat), a_videoconference(chat=chat, phase=ACTIVE)
+
+    telling.finish(at=MONDAY_0900, by=FinishedBy.USER)
+    await put(storage.begin, conferences=[quiet, telling])
+
+    assert await storage.told_of() == [telling.id]
+    assert telling.events == []
+
+
+async def test_a_conference_that_is_not_there_is_not_found(begin: Begin) -> None:
+    async with begin() as uow:
+        assert await uow.videoconferences.find(VideoconferenceId(SCHOOL)) is None
+
+
+def due(chat: Chat, at: datetime) -> Videoconference:
+    """A conference that begins to be prepared at that instant."""
+    return a_videoconference(chat=chat, start=at + MINUTE, end=at + 45 * MINUTE)

@@ -1,0 +1,315 @@
+"""Storage that forgets: what is saved lives in this process, with the promises that any storage keeps to use cases.
+
+Units of work run side by side: each sees what is committed and what it saved itself, and whoever wants a row that
+another one has locked waits for it.
+"""
+
+from collections.abc import AsyncIterator, Callable, Collection, Hashable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+from application.ports import Answered, ConcurrentChange
+from domain.account_link import AccountLink, AccountLinkStatus, LinkAttempt
+from domain.call import Asked, Call, Open
+from domain.chat import Chat, ChatKind
+from domain.ids import CallId, ChatId, LessonId, OrganizationId, ParticipantId, PersonId, VideoconferenceId
+from domain.lesson import Lesson
+from domain.organization import Organization
+from domain.roster import Roster
+from domain.videoconference import Failed, FailureReason, Finished, Scheduled, Videoconference, VideoconferenceType
+from tests.builders import MONDAY_0800
+from tests.fakes.rows import Rows, Table, due_rows, next_due, save_with_events
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+Claims = Rows[tuple[str, Hashable], tuple[()]]
+"""Names of what there may be only one of: whoever is about to add one locks its name."""
+
+
+class InMemoryOrganizations:
+    """Implements `application.ports.Organizations`."""
+
+    def __init__(self, rows: Rows[OrganizationId, Organization]) -> None:
+        self._rows = rows
+
+    async def find(self, id: OrganizationId, *, lock: bool = False) -> Organization | None:
+        return await self._rows.find_locked(id, lock=lock)
+
+    async def save(self, organization: Organization) -> None:
+        await self._rows.save(organization.id, organization)
+
+
+class InMemoryRosters:
+    """Implements `application.ports.Rosters`."""
+
+    def __init__(self, rows: Rows[OrganizationId, Roster]) -> None:
+        self._rows = rows
+
+    async def get(self, id: OrganizationId) -> Roster:
+        return self._rows.find(id) or Roster(id)
+
+    async def save(self, roster: Roster) -> None:
+        await self._rows.save(roster.organization_id, roster)
+
+
+class InMemoryLessons:
+    """Implements `application.ports.Lessons`."""
+
+    def __init__(self, rows: Rows[LessonId, Lesson]) -> None:
+        self._rows = rows
+
+    async def find(self, id: LessonId) -> Lesson | None:
+        return self._rows.find(id)
+
+    async def save_all(self, lessons: Sequence[Lesson]) -> None:
+        for lesson in lessons:
+            await self._rows.save(lesson.id, lesson)
+
+
+class InMemoryChats:
+    """Implements `application.ports.Chats`."""
+
+    def __init__(self, rows: Rows[ChatId, Chat], told: list[object]) -> None:
+        self._rows = rows
+        self._told = told
+
+    async def find(self, id: ChatId, *, lock: bool = False) -> Chat | None:
+        return await self._rows.find_locked(id, lock=lock)
+
+    async def following(self, organization: OrganizationId, kinds: Collection[ChatKind] | None) -> list[Chat]:
+        return await self._rows.all_locked(
+            lambda chat: chat.organization_id == organization and (kinds is None or chat.kind in kinds)
+        )
+
+    async def save_all(self, chats: Sequence[Chat]) -> None:
+        for chat in chats:
+            await save_with_events(self._rows, chat.id, chat, self._told)
+
+
+class InMemoryVideoconferences:
+    """Implements `application.ports.Videoconferences`."""
+
+    def __init__(
+        self,
+        rows: Rows[VideoconferenceId, Videoconference],
+        rosters: Rows[OrganizationId, Roster],
+        claims: Claims,
+        told: list[object],
+    ) -> None:
+        self._rows = rows
+        self._rosters = rosters
+        self._claims = claims
+        self._told = told
+
+    async def find(self, id: VideoconferenceId, *, lock: bool = False) -> Videoconference | None:
+        return await self._rows.find_locked(id, lock=lock)
+
+    async def due(self, at: datetime, *, limit: int) -> list[Videoconference]:
+        return await due_rows(self._rows, at, limit)
+
+    async def next_due(self) -> datetime | None:
+        return next_due(self._rows)
+
+    async def waiting_for_starter(self, person: PersonId) -> list[Videoconference]:
+        def waits(conference: Videoconference) -> bool:
+            roster = self._rosters.present().get(conference.organization_id)
+            match conference.phase:
+                case Scheduled(problem=FailureReason.NO_LINKED_STARTER):
+                    return roster is not None and roster.participant_id(person) in roster.people
+                case _:
+                    return False
+
+        return await self._rows.all_locked(waits)
+
+    async def of_lesson(self, lesson: LessonId) -> Videoconference | None:
+        ids = self._rows.matching(_is_online_lesson_of(lesson))
+        return self._rows.find(ids[0]) if ids else None
+
+    async def save(self, conference: Videoconference) -> None:
+        if conference.lesson_id is not None and _is_online_lesson_of(conference.lesson_id)(conference):
+            await self._claims.lock(("online lesson", conference.lesson_id))
+            others = self._rows.matching(_is_online_lesson_of(conference.lesson_id))
+            if set(others) - {conference.id}:
+                raise ConcurrentChange
+        await save_with_events(self._rows, conference.id, conference, self._told)
+
+
+def _is_online_lesson_of(lesson: LessonId) -> Callable[[Videoconference], bool]:
+    return lambda conference: (
+        conference.lesson_id == lesson
+        and conference.type is VideoconferenceType.ONLINE_LESSON
+        and not isinstance(conference.phase, Finished | Failed)
+    )
+
+
+class InMemoryCalls:
+    """Implements `application.ports.Calls`."""
+
+    def __init__(self, rows: Rows[CallId, Call], claims: Claims) -> None:
+        self._rows = rows
+        self._claims = claims
+
+    async def get(self, id: CallId) -> Call:
+        call = await self._rows.find_locked(id)
+        assert call is not None, "whoever asks for a call has recorded it"
+        return call
+
+    async def due(self, at: datetime, *, limit: int) -> list[Call]:
+        return await due_rows(self._rows, at, limit)
+
+    async def next_due(self) -> datetime | None:
+        return next_due(self._rows)
+
+    async def save(self, call: Call) -> None:
+        def rivals(other: Call) -> bool:
+            of_the_same = other.videoconference_id == call.videoconference_id and other.id != call.id
+            return of_the_same and isinstance(other.state, Asked | Open)
+
+        await self._claims.lock(("call", call.videoconference_id))
+        if isinstance(call.state, Asked | Open) and self._rows.matching(rivals):
+            raise ConcurrentChange
+        await self._rows.save(call.id, call)
+
+
+class InMemoryAccountLinks:
+    """Implements `application.ports.AccountLinks`."""
+
+    def __init__(
+        self,
+        rows: Rows[PersonId, AccountLink],
+        attempts: Rows[str, LinkAttempt],
+        rosters: Rows[OrganizationId, Roster],
+        claims: Claims,
+        told: list[object],
+    ) -> None:
+        self._rows = rows
+        self._attempts = attempts
+        self._rosters = rosters
+        self._claims = claims
+        self._told = told
+
+    async def find(self, person: PersonId, *, lock: bool = False) -> AccountLink | None:
+        return await self._rows.find_locked(person, lock=lock)
+
+    async def working(self, participants: Sequence[ParticipantId]) -> PersonId | None:
+        people = {id: person for roster in self._rosters.present().values() for id, person in roster.people.items()}
+        wanted = (people[id].person_id for id in participants if id in people and not people[id].blocked)
+        links = self._rows.present()
+        linked = (person for person in wanted if person in links and links[person].status is AccountLinkStatus.LINKED)
+        return next(linked, None)
+
+    async def holder(self, profile_id: str) -> PersonId | None:
+        return next(iter(self._rows.matching(lambda link: link.profile.id == profile_id)), None)
+
+    async def save(self, link: AccountLink) -> None:
+        await self._claims.lock(("profile", link.profile.id))
+        if await self.holder(link.profile.id) not in (None, link.person_id):
+            raise ConcurrentChange
+        events = link.take_events()
+        await self._rows.save(link.person_id, link)
+        self._told += events
+
+    async def find_attempt(self, *, id: str | None = None, state: str | None = None) -> LinkAttempt | None:
+        found = await self._attempts.all_locked(
+            lambda attempt: id in (None, attempt.id) and state in (None, attempt.state)
+        )
+        return found[0] if found else None
+
+    async def save_attempt(self, attempt: LinkAttempt) -> None:
+        await self._attempts.save(attempt.id, attempt)
+
+
+class InMemoryAnswers:
+    """Implements `application.ports.Answers`."""
+
+    def __init__(self, rows: Rows[tuple[str, str], tuple[Answered, datetime]], claims: Claims) -> None:
+        self._rows = rows
+        self._claims = claims
+
+    async def find(self, scope: str, keys: Collection[str], *, since: datetime) -> Mapping[str, Answered]:
+        await self._claims.lock(("answers", scope))
+        found = {key: self._rows.find((scope, key)) for key in keys}
+        return {key: kept[0] for key, kept in found.items() if kept is not None and kept[1] >= since}
+
+    async def keep(self, scope: str, answers: Mapping[str, Answered], *, at: datetime) -> None:
+        for key, answered in answers.items():
+            await self._rows.save((scope, key), (answered, at))
+
+
+@dataclass
+class Clock:
+    """The time of the storage; stands still until a test sets it."""
+
+    now: datetime
+
+
+class InMemoryStorage:
+    """All tables, the clock, and in `outbox` every event of what was saved, in the order in which it was committed."""
+
+    def __init__(self, now: datetime = MONDAY_0800) -> None:
+        self.clock = Clock(now)
+        self.outbox: list[object] = []
+        self.organizations = Table[OrganizationId, Organization]()
+        self.rosters = Table[OrganizationId, Roster]()
+        self.lessons = Table[LessonId, Lesson]()
+        self.chats = Table[ChatId, Chat]()
+        self.videoconferences = Table[VideoconferenceId, Videoconference]()
+        self.calls = Table[CallId, Call]()
+        self.account_links = Table[PersonId, AccountLink]()
+        self.attempts = Table[str, LinkAttempt]()
+        self.answers = Table[tuple[str, str], tuple[Answered, datetime]]()
+        self.claims = Table[tuple[str, Hashable], tuple[()]]()
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator["InMemoryUnitOfWork"]:
+        """Implements `application.ports.Begin`."""
+        unit = InMemoryUnitOfWork(self)
+        try:
+            yield unit
+            unit.commit()
+        finally:
+            unit.release()
+
+
+class InMemoryUnitOfWork:
+    """Implements `application.ports.UnitOfWork`."""
+
+    def __init__(self, storage: InMemoryStorage) -> None:
+        self._storage = storage
+        self._told: list[object] = []
+        self._opened: list[Rows[Any, Any]] = []
+        rosters, claims = self._rows(storage.rosters), self._rows(storage.claims)
+        self.organizations = InMemoryOrganizations(self._rows(storage.organizations))
+        self.rosters = InMemoryRosters(rosters)
+        self.lessons = InMemoryLessons(self._rows(storage.lessons))
+        self.chats = InMemoryChats(self._rows(storage.chats), self._told)
+        self.videoconferences = InMemoryVideoconferences(
+            self._rows(storage.videoconferences), rosters, claims, self._told
+        )
+        self.calls = InMemoryCalls(self._rows(storage.calls), claims)
+        self.account_links = InMemoryAccountLinks(
+            self._rows(storage.account_links), self._rows(storage.attempts), rosters, claims, self._told
+        )
+        self.answers = InMemoryAnswers(self._rows(storage.answers), claims)
+
+    async def now(self) -> datetime:
+        return self._storage.clock.now
+
+    def commit(self) -> None:
+        """Keeps what was saved."""
+        for rows in self._opened:
+            rows.commit()
+        self._storage.outbox += self._told
+
+    def release(self) -> None:
+        """Ends, whether it was kept or not."""
+        for rows in self._opened:
+            rows.release()
+
+    def _rows(self, table: Table[K, V]) -> Rows[K, V]:
+        rows = Rows(table)
+        self._opened.append(rows)
+        return rows

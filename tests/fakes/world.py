@@ -1,0 +1,121 @@
+"""The whole application on fakes: its use cases, and a world outside whose time and troubles a test decides."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from application.account_links import AccessTokens, BeginAccountLink, CompleteAccountLink, DepartForVkId
+from application.calls import CallToEnd, CallToFind, CallToStart, EndCall, FindCall, StartCall, Work
+from application.clock import KeepTime, Swept
+from application.organizations import FoundOrganization, SetChatAdministrator
+from application.ports import MessengerFailed
+from application.roster import ApplyRosterEvents
+from application.use_cases import UseCases
+from application.videoconferences import CreateVideoconference, FinishVideoconference
+from domain.chat import Chat, ChatKind
+from domain.ids import OrganizationId, PersonId, VideoconferenceId
+from domain.videoconference import Videoconference
+from tests.builders import MONDAY_0800, SCHOOL
+from tests.fakes.identity_provider import FakeIdentityProvider
+from tests.fakes.messenger import FakeMessenger
+from tests.fakes.storage import InMemoryStorage
+
+PREPARE_AHEAD = timedelta(minutes=1)
+ATTEMPT_LIFE = timedelta(minutes=15)
+RETURN_TO = "https://school.example/sferum"
+MOST_SWEEPS_AT_ONE_INSTANT = 20
+
+
+class World:
+    """Everything a use case can reach."""
+
+    def __init__(self, now: datetime = MONDAY_0800) -> None:
+        self.storage = InMemoryStorage(now)
+        self.messenger = FakeMessenger()
+        self.identity_provider = FakeIdentityProvider(self.storage.clock)
+        begin = self.storage.begin
+        start_call = StartCall(begin, self.messenger)
+        self.access_tokens = AccessTokens(begin, self.identity_provider)
+        self.use_cases = UseCases(
+            found_organization=FoundOrganization(begin),
+            set_chat_administrator=SetChatAdministrator(begin),
+            apply_roster_events=ApplyRosterEvents(begin),
+            begin_account_link=BeginAccountLink(begin, ATTEMPT_LIFE, (RETURN_TO,)),
+            depart_for_vk_id=DepartForVkId(begin, self.identity_provider),
+            complete_account_link=CompleteAccountLink(begin, self.identity_provider),
+            create_videoconference=CreateVideoconference(begin, PREPARE_AHEAD),
+            finish_videoconference=FinishVideoconference(begin),
+            keep_time=KeepTime(begin),
+            start_call=start_call,
+            find_call=FindCall(begin, self.messenger, start_call),
+            end_call=EndCall(begin, self.messenger),
+        )
+
+    @property
+    def now(self) -> datetime:
+        """The time of the storage, which decides everything."""
+        return self.storage.clock.now
+
+    @now.setter
+    def now(self, at: datetime) -> None:
+        self.storage.clock.now = at
+
+    async def sweep(self, at: datetime | None = None) -> Swept:
+        """One worker's sweep, at `at` if it is given; the work that it leaves is not done."""
+        self.now = at or self.now
+        return await self.use_cases.keep_time()
+
+    async def do(self, work: Sequence[Work]) -> None:
+        """Does each piece of work once; a messenger that fails is a matter for a later sweep."""
+        for piece in work:
+            try:
+                match piece:
+                    case CallToStart():
+                        await self.use_cases.start_call(piece)
+                    case CallToFind():
+                        await self.use_cases.find_call(piece)
+                    case CallToEnd():
+                        await self.use_cases.end_call(piece)
+            except MessengerFailed:
+                pass
+
+    async def come_to(self, at: datetime) -> None:
+        """A worker lives through the time until `at`: it sweeps whenever something is due, and does what is left."""
+        in_vain = 0
+        while True:
+            await self.do((await self.sweep()).work)
+            due = await self._next_due()
+            if due is None or due > at:
+                self.now = at
+                return
+            in_vain = in_vain + 1 if due <= self.now else 0
+            assert in_vain < MOST_SWEEPS_AT_ONE_INSTANT, "something is due again and again"
+            self.now = max(due, self.now)
+
+    async def _next_due(self) -> datetime | None:
+        async with self.storage.begin() as uow:
+            soonest = [await uow.videoconferences.next_due(), await uow.calls.next_due()]
+        return min((due for due in soonest if due is not None), default=None)
+
+    async def conference(self, id: VideoconferenceId) -> Videoconference:
+        """The conference as it is kept."""
+        async with self.storage.begin() as uow:
+            found = await uow.videoconferences.find(id)
+        assert found is not None
+        return found
+
+    async def chat(self, kind: ChatKind, organization: OrganizationId = SCHOOL) -> Chat:
+        """The organization's one chat of that kind."""
+        async with self.storage.begin() as uow:
+            [found] = await uow.chats.following(organization, [kind])
+        return found
+
+    async def chats(self, organization: OrganizationId = SCHOOL) -> list[Chat]:
+        """All chats of the organization."""
+        async with self.storage.begin() as uow:
+            return await uow.chats.following(organization, None)
+
+    async def linked(self, person: str) -> bool:
+        """Whether the person has a link that works."""
+        async with self.storage.begin() as uow:
+            link = await uow.account_links.find(PersonId(person))
+        return link is not None and link.tokens is not None
