@@ -1,6 +1,6 @@
 """Calls in Sferum follow their conferences: asked for, looked for, ended; never two that work (CONF-18, SYNC-03)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import uuid4
@@ -12,6 +12,8 @@ from domain.videoconference import CallReleased, FailureReason, Videoconference
 
 ANSWER_WITHIN = timedelta(seconds=8)
 """After this, an answer that did not come will not come: longer than the adapter waits for one."""
+HELD_FOR = timedelta(seconds=3)
+"""Who asks for a call says each second that they still do (`HoldStarts`); after this silence they count as dead."""
 LOOK_AFTER_LOSS = timedelta(seconds=1)
 GIVE_UP_AFTER = timedelta(seconds=3)
 """A request whose answer was lost and that is not seen to have worked by then is given up, and watched for."""
@@ -101,6 +103,21 @@ class StartCall:
             else:
                 conference.look_for_call_again(work.call, check_at=at + LOOK_AFTER_LOSS)
             await save_with_calls(uow, conference, at=at)
+
+
+@dataclass(frozen=True, slots=True)
+class HoldStarts:
+    """Says that these calls are still being asked for, so that nobody looks for them yet. Idempotent."""
+
+    begin: Begin
+
+    async def __call__(self, starts: Collection[CallToStart]) -> None:
+        for work in starts:
+            async with self.begin() as uow:
+                conference = await uow.videoconferences.find(work.videoconference, lock=True)
+                if conference is not None and conference.waits_for(work.call):
+                    conference.look_for_call_again(work.call, check_at=await uow.now() + HELD_FOR)
+                    await uow.videoconferences.save(conference)
 
 
 @dataclass(frozen=True, slots=True)

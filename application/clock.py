@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from application.calls import ANSWER_WITHIN, CallToEnd, CallToFind, Work, ask_for_call, save_with_calls
+from application.calls import ANSWER_WITHIN, HELD_FOR, CallToEnd, CallToFind, Work, ask_for_call, save_with_calls
 from application.ports import Begin, UnitOfWork
 from domain.ids import PersonId
 from domain.participation import starters
@@ -63,7 +63,7 @@ async def _next_step(uow: UnitOfWork, conference: Videoconference, at: datetime)
                 conference.put_off(FailureReason.NO_LINKED_STARTER, at=at, retry_at=retry_at)
                 return []
             asked = await ask_for_call(uow, conference, account, at=at)
-            conference.begin_start(asked.call, at=at, check_at=at + ANSWER_WITHIN)
+            conference.begin_start(asked.call, at=at, check_at=at + HELD_FOR)
             return [asked]
         case Starting(call, check_at, link=None) if check_at <= at:
             conference.look_for_call_again(call, check_at=at + ANSWER_WITHIN)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from application.account_links import BeginAccountLink, CompleteAccountLink, DepartForVkId
-from application.calls import EndCall, FindCall, StartCall
+from application.calls import EndCall, FindCall, HoldStarts, StartCall
 from application.clock import KeepTime
 from application.organizations import FoundOrganization, SetChatAdministrator
 from application.roster import ApplyRosterEvents
@@ -27,5 +27,6 @@ class UseCases:
 
     keep_time: KeepTime
     start_call: StartCall
+    hold_starts: HoldStarts
     find_call: FindCall
     end_call: EndCall

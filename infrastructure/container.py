@@ -10,7 +10,7 @@ from dependency_injector import containers, providers
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from application.account_links import AccessTokens, BeginAccountLink, CompleteAccountLink, DepartForVkId
-from application.calls import EndCall, FindCall, StartCall
+from application.calls import EndCall, FindCall, HoldStarts, StartCall
 from application.clock import KeepTime
 from application.organizations import FoundOrganization, SetChatAdministrator
 from application.roster import ApplyRosterEvents
@@ -96,6 +96,7 @@ class Container(containers.DeclarativeContainer):
         finish_videoconference=providers.Singleton(FinishVideoconference, begin),
         keep_time=providers.Singleton(KeepTime, begin),
         start_call=start_call,
+        hold_starts=providers.Singleton(HoldStarts, begin),
         find_call=providers.Singleton(FindCall, begin, messenger, start_call),
         end_call=providers.Singleton(EndCall, begin, messenger),
     )

@@ -253,7 +253,7 @@ def _alone_on(data: Path) -> Iterator[None]:
     """Makes the data directory and keeps every other run away from it; a lock dies with its holder."""
     with _usable(data):
         data.mkdir(parents=True, exist_ok=True)
-        (data / "logs").mkdir(exist_ok=True)
+        (data / "logs").mkdir(mode=0o700, exist_ok=True)
         lock = (data / "run.lock").open("a+")
     with lock:
         try:

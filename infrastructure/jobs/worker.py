@@ -17,9 +17,9 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from application.calls import CallToEnd, CallToFind, CallToStart, EndCall, FindCall, StartCall, Work
+from application.calls import CallToEnd, CallToFind, CallToStart, EndCall, FindCall, HoldStarts, StartCall, Work
 from application.clock import KeepTime
-from application.ports import MessengerFailed
+from application.ports import ConcurrentChange, MessengerFailed
 from infrastructure.container import assembled
 from infrastructure.db.pruning import prune
 from infrastructure.jobs.relay import WAKE
@@ -29,6 +29,7 @@ SWEEP_AT_LEAST_EVERY = timedelta(seconds=1)
 AT_SFERUM_AT_ONCE = 100
 LONGEST_FAREWELL_SECONDS = 7.0
 TIDY_EVERY_SECONDS = 3600
+HOLD_EVERY_SECONDS = 1.0
 
 log = structlog.get_logger()
 
@@ -36,11 +37,13 @@ log = structlog.get_logger()
 class ClockKeeper:
     """Sweeps when something is due, and carries out the work that a sweep leaves, each piece on its own."""
 
-    def __init__(self, keep_time: KeepTime, start: StartCall, find: FindCall, end: EndCall) -> None:
+    def __init__(self, keep_time: KeepTime, start: StartCall, hold: HoldStarts, find: FindCall, end: EndCall) -> None:
         self._keep_time = keep_time
         self._start = start
+        self._hold = hold
         self._find = find
         self._end = end
+        self._starting: set[CallToStart] = set()
         self._woken = asyncio.Event()
         self._at_sferum = asyncio.Semaphore(AT_SFERUM_AT_ONCE)
         self._running: set[asyncio.Task[None]] = set()
@@ -74,12 +77,24 @@ class ClockKeeper:
             return SWEEP_AT_LEAST_EVERY
         return max(timedelta(), min(swept.next_due - swept.now, SWEEP_AT_LEAST_EVERY))
 
+    async def hold(self) -> None:
+        """Says every second what is still being asked for, until cancelled."""
+        while True:
+            before = set(self._starting)
+            await asyncio.sleep(HOLD_EVERY_SECONDS)
+            try:
+                await self._hold(before & self._starting)
+            except (SQLAlchemyError, OSError, ConcurrentChange) as error:
+                log.warning("postgres_away", error=type(error).__name__)
+
     async def finish(self) -> None:
         """Waits for work under way at Sferum; what does not end in time is found and finished by another worker."""
         if self._running:
             await asyncio.wait(self._running, timeout=LONGEST_FAREWELL_SECONDS)
 
     async def _carry_out(self, work: Work) -> None:
+        if isinstance(work, CallToStart):
+            self._starting.add(work)
         async with self._at_sferum:
             try:
                 match work:
@@ -94,6 +109,8 @@ class ClockKeeper:
                 log.warning("work_failed", work=type(work).__name__, call=str(work.call), error=type(error).__name__)
             except Exception:
                 log.exception("work_broke", work=type(work).__name__, call=str(work.call))
+            finally:
+                self._starting -= {work}
         # Whatever came of it may have made something due.
         self.wake()
 
@@ -105,9 +122,16 @@ async def run(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     async with assembled(settings) as container:
         use_cases = container.use_cases()
-        keeper = ClockKeeper(use_cases.keep_time, use_cases.start_call, use_cases.find_call, use_cases.end_call)
+        keeper = ClockKeeper(
+            use_cases.keep_time,
+            use_cases.start_call,
+            use_cases.hold_starts,
+            use_cases.find_call,
+            use_cases.end_call,
+        )
         tasks = [
             asyncio.create_task(keeper.run()),
+            asyncio.create_task(keeper.hold()),
             asyncio.create_task(container.relay().run()),
             asyncio.create_task(be_woken(settings, keeper)),
             asyncio.create_task(_tidy(container.engine())),

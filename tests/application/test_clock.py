@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from application.calls import ANSWER_WITHIN, CallToEnd, CallToFind, CallToStart, Work
+from application.calls import ANSWER_WITHIN, HELD_FOR, CallToEnd, CallToFind, CallToStart, Work
 from application.clock import LOOK_FOR_STARTER_EVERY
 from application.ports import Trouble
 from domain.account_link import EducationProfile
@@ -179,7 +179,7 @@ async def test_a_sweep_says_when_the_next_one_is_due(world: World, planned: Vide
     over = await world.sweep()
 
     assert (waits.now, waits.next_due, waits.work) == (MONDAY_0800, MONDAY_0829, [])
-    assert prepares.next_due == MONDAY_0829 + ANSWER_WITHIN
+    assert prepares.next_due == MONDAY_0829 + HELD_FOR
     assert prepared.next_due == MONDAY_0830
     assert (over.next_due, over.more) == (None, False)
 
@@ -416,6 +416,22 @@ async def test_while_sferum_does_not_say_which_calls_are_open_no_second_one_is_a
     assert phase.link == call.link
 
 
+async def test_a_call_that_is_still_being_asked_for_is_not_looked_for(world: World, planned: Videoconference) -> None:
+    starts = [work for work in (await world.sweep(MONDAY_0829)).work if isinstance(work, CallToStart)]
+
+    for second in range(1, 8):
+        world.now = MONDAY_0829 + second * SECOND
+        await world.use_cases.hold_starts(starts)
+        assert (await world.sweep()).work == []
+    await world.do(starts)
+    await world.use_cases.hold_starts(starts)
+
+    [call] = world.messenger.calls
+    phase = (await world.conference(planned.id)).phase
+    assert isinstance(phase, Starting)
+    assert phase.link == call.link
+
+
 async def test_a_worker_that_dies_before_it_asks_leaves_the_call_to_another(
     world: World, planned: Videoconference
 ) -> None:
@@ -448,7 +464,7 @@ async def test_an_answer_that_comes_while_the_call_is_looked_for_makes_no_second
     world: World, planned: Videoconference
 ) -> None:
     starts = (await world.sweep(MONDAY_0829)).work
-    looks = (await world.sweep(MONDAY_0829 + ANSWER_WITHIN)).work
+    looks = (await world.sweep(MONDAY_0829 + HELD_FOR)).work
     assert [type(work) for work in looks] == [CallToFind]
 
     await asyncio.gather(world.do(starts), world.do(looks))

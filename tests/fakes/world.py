@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from application.account_links import AccessTokens, BeginAccountLink, CompleteAccountLink, DepartForVkId
-from application.calls import CallToEnd, CallToFind, CallToStart, EndCall, FindCall, StartCall, Work
+from application.calls import CallToEnd, CallToFind, CallToStart, EndCall, FindCall, HoldStarts, StartCall, Work
 from application.clock import KeepTime, Swept
 from application.organizations import FoundOrganization, SetChatAdministrator
 from application.ports import MessengerFailed
@@ -46,6 +46,7 @@ class World:
             finish_videoconference=FinishVideoconference(begin),
             keep_time=KeepTime(begin),
             start_call=start_call,
+            hold_starts=HoldStarts(begin),
             find_call=FindCall(begin, self.messenger, start_call),
             end_call=EndCall(begin, self.messenger),
         )
