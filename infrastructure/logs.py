@@ -7,10 +7,11 @@ import traceback
 import structlog
 
 _QUIET = {
-    # Prints addresses with their parameters: codes, states.
+    # These print addresses with their parameters: codes, states.
     "httpx": logging.WARNING,
     "httpcore": logging.WARNING,
     "uvicorn.access": logging.WARNING,
+    "uvicorn.error": logging.WARNING,
     "arq": logging.WARNING,
     "alembic": logging.WARNING,
 }

@@ -1,6 +1,7 @@
 """Real servers for the tests: one Postgres and one Valkey for each test process, a fresh database for each test."""
 
 import socket
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -24,12 +25,13 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="session")
-def server_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the servers of this test process keep their data; below directories that another user may enter."""
-    directory = tmp_path_factory.mktemp("servers")
-    for parent in [directory, *directory.parents][:3]:
-        parent.chmod(0o755)
-    return directory
+def server_directory() -> Iterator[Path]:
+    """Where the servers of this test process keep their data."""
+    # Not below pytest's own directory, which the next run of pytest closes to the user that Postgres runs as.
+    with tempfile.TemporaryDirectory(prefix="sferum-tests-", ignore_cleanup_errors=True) as name:
+        directory = Path(name)
+        directory.chmod(0o755)
+        yield directory
 
 
 @pytest.fixture(scope="session")

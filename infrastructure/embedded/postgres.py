@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 from infrastructure.embedded.server import CannotStart, Server, check_room, socket_directory
 
@@ -33,7 +34,15 @@ def prepare_postgres(directory: Path, *, durable: bool = True) -> Server:
     else:
         _initialize(cluster, programs, uid, prefix)
     sockets = socket_directory(directory, uid)
-    settings = {"listen_addresses": "", "unix_socket_directories": str(sockets), "max_connections": "200", "jit": "off"}
+    settings = {
+        "listen_addresses": "",
+        "unix_socket_directories": str(sockets),
+        "max_connections": "200",
+        "jit": "off",
+        # An error's detail and its statement hold values of rows: people's names.
+        "log_error_verbosity": "terse",
+        "log_min_error_statement": "panic",
+    }
     options = [f"--{name}={value}" for name, value in (settings | ({} if durable else _QUICK)).items()]
 
     def is_ready() -> bool:
@@ -43,7 +52,7 @@ def prepare_postgres(directory: Path, *, durable: bool = True) -> Server:
     return Server(
         name="postgres",
         argv=[*prefix, str(programs / "postgres"), "-D", str(cluster), *options],
-        url=f"postgresql+asyncpg://sferum@/postgres?host={sockets}",
+        url=f"postgresql+asyncpg://sferum@/postgres?host={quote(str(sockets))}",
         is_ready=is_ready,
         uid=uid,
         stop_signal=signal.SIGINT,

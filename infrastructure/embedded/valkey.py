@@ -4,6 +4,7 @@ import importlib.util
 import platform
 import socket
 from pathlib import Path
+from urllib.parse import quote
 
 from infrastructure.embedded.server import CannotStart, Server, check_room, socket_directory
 
@@ -42,7 +43,7 @@ def prepare_valkey(directory: Path, *, durable: bool = True) -> Server:
     argv = [str(_program())]
     for name, value in options.items():
         argv += [f"--{name}", value]
-    return Server(name="valkey", argv=argv, url=f"unix://{path}", is_ready=is_ready)
+    return Server(name="valkey", argv=argv, url=f"unix://{quote(str(path))}", is_ready=is_ready)
 
 
 def _program() -> Path:

@@ -20,6 +20,7 @@ KEEP_KEYS_SECONDS = 600.0
 ASK_AGAIN_AFTER_SECONDS = 5.0
 ASK_AGAIN_AFTER_FAILURE_SECONDS = 1.0
 LEEWAY_SECONDS = 5
+MOST_JUDGED = 10_000
 
 log = structlog.get_logger()
 
@@ -51,6 +52,8 @@ class TokenVerifier:
         self._keys: KeySet | None = None
         self._asked_at = float("-inf")
         self._asking = asyncio.Lock()
+        # A signature costs more than all else of a small request; it is good as long as the keys that it was judged by.
+        self._judged: dict[str, tuple[KeySet, Bearer]] = {}
 
     async def __call__(self, authorization: str | None) -> Bearer:
         """The claims of an `Authorization` header. Raises BadToken, KeysUnavailable."""
@@ -58,15 +61,25 @@ class TokenVerifier:
         if scheme.lower() != "bearer" or not token.strip():
             raise BadToken
         keys = await self._fresh_keys(KEEP_KEYS_SECONDS)
+        known = self._judged.get(token)
+        if known is not None and known[0] is keys and known[1].expires_at > datetime.now(UTC):
+            return known[1]
+        bearer = await self._judge_by_newest_keys(token.strip(), keys)
+        if len(self._judged) >= MOST_JUDGED:
+            self._judged.clear()
+        self._judged[token] = (keys, bearer)
+        return bearer
+
+    async def _judge_by_newest_keys(self, token: str, keys: KeySet) -> Bearer:
         try:
-            return self._judge(token.strip(), keys)
+            return self._judge(token, keys)
         except (JoseError, ValueError):
             # The issuer may have a new key.
             again = await self._fresh_keys(ASK_AGAIN_AFTER_SECONDS)
             if again is keys:
                 raise BadToken from None
         try:
-            return self._judge(token.strip(), again)
+            return self._judge(token, again)
         except (JoseError, ValueError):
             raise BadToken from None
 

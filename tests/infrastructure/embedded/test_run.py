@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -130,12 +131,12 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data directory that somebody has run on, below directories that another user may enter."""
-    directory = tmp_path_factory.mktemp("run")
-    for parent in [directory, *directory.parents][:3]:
-        parent.chmod(0o755)
-    return directory / "data"
+def cluster() -> Iterator[Path]:
+    """A data directory that somebody has run on."""
+    # Not below pytest's own directory: each start of pytest shuts that one to the user that Postgres runs as.
+    with tempfile.TemporaryDirectory(prefix="sferum-run-") as directory:
+        Path(directory).chmod(0o755)
+        yield Path(directory).resolve() / "data"
 
 
 @pytest.fixture
