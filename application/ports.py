@@ -107,7 +107,11 @@ class Calls(Protocol):
         """The earliest `due_at` of all."""
 
     async def save(self, call: Call) -> None:
-        """Adds it or writes its changes."""
+        """Adds it or writes its changes.
+
+        Raises:
+            ConcurrentChange: its conference has another one that is asked for or open.
+        """
 
 
 class AccountLinks(Protocol):

@@ -5,8 +5,10 @@ from typing import Any
 
 from sqlalchemy import Row, func, select
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from application.ports import ConcurrentChange
 from domain.call import Asked, Call, CallState, Ended, Ending, GivenUp, Open
 from domain.ids import CallId, PersonId
 from infrastructure.db.tables import calls
@@ -76,7 +78,10 @@ class PostgresCalls:
         }
         statement = insert(calls).values(row)
         changing = {name: statement.excluded[name] for name in ("state", "tries", *_STATE_COLUMNS)}
-        await self._connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=changing))
+        try:
+            await self._connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=changing))
+        except IntegrityError as error:
+            raise ConcurrentChange from error
 
 
 def _from_row(row: Row[Any]) -> Call:

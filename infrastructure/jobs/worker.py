@@ -61,6 +61,10 @@ class ClockKeeper:
             except (SQLAlchemyError, OSError) as error:
                 log.warning("postgres_away", error=type(error).__name__)
                 pause = SWEEP_AT_LEAST_EVERY
+            except Exception:
+                # The next sweep may meet other rows; a worker that ended would help nobody.
+                log.exception("work_broke", work="sweep")
+                pause = SWEEP_AT_LEAST_EVERY
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._woken.wait(), pause.total_seconds())
 
@@ -104,7 +108,7 @@ class ClockKeeper:
                         await self._find(work)
                     case CallToEnd():
                         await self._end(work)
-            except (MessengerFailed, SQLAlchemyError, OSError) as error:
+            except (MessengerFailed, ConcurrentChange, SQLAlchemyError, OSError) as error:
                 # Its row says when it is due again.
                 log.warning("work_failed", work=type(work).__name__, call=str(work.call), error=type(error).__name__)
             except Exception:
