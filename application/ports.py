@@ -148,6 +148,10 @@ class Answered:
     result: str
 
 
+KEYS_ARE_KEPT_FOR = timedelta(hours=24)
+"""How long a repeated key is known (api.md, GraphQL)."""
+
+
 class Answers(Protocol):
     """What was answered to requests that carry a key, so that a repetition answers the same (for 24 hours)."""
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from hashlib import sha256
 
-from application.ports import Answered, Begin, UnitOfWork
+from application.ports import KEYS_ARE_KEPT_FOR, Answered, Begin, UnitOfWork
 from domain.access import Viewer
 from domain.chat import (
     Chat,
@@ -24,8 +24,6 @@ from domain.lesson import Lesson
 from domain.organization import Organization
 from domain.roster import Roster
 from domain.roster_events import EventImpossible, RosterEvent, apply
-
-KEYS_ARE_KEPT_FOR = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)

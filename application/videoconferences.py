@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 from application.calls import save_with_calls
-from application.ports import Answered, Begin, ConcurrentChange, UnitOfWork
+from application.ports import KEYS_ARE_KEPT_FOR, Answered, Begin, ConcurrentChange, UnitOfWork
 from domain import access
 from domain.access import Viewer
 from domain.chat import Chat
@@ -18,7 +18,6 @@ from domain.organization import Organization
 from domain.videoconference import FinishedBy, Videoconference, VideoconferenceType, schedule
 from domain.videoconference_form import VideoconferenceForm, fill
 
-KEYS_ARE_KEPT_FOR = timedelta(hours=24)
 LONGEST_KEY = 64
 
 

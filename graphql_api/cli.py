@@ -8,9 +8,9 @@ import sys
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
+from graphql_api.requests import MOST_BYTES
 from infrastructure.settings import PREFIX, BadSettings, Settings, load_settings
 
-MOST_FRAME_BYTES = 256 * 1024
 LONGEST_FAREWELL_SECONDS = 5
 
 
@@ -91,7 +91,7 @@ async def _serve(settings: Settings, app: Any, port: int) -> None:
         host=settings.host,
         port=port,
         ws="websockets-sansio",
-        ws_max_size=MOST_FRAME_BYTES,
+        ws_max_size=MOST_BYTES,
         ws_ping_interval=20,
         ws_ping_timeout=20,
         log_config=None,

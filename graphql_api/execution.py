@@ -30,6 +30,7 @@ from graphql_api.context import Context
 from graphql_api.errors import IsOutage, PublicError, formatted
 from graphql_api.limits import MOST_CHARACTERS, MOST_COST, MOST_TOKENS, check_cost, check_shape, cost, only_operation
 from graphql_api.metrics import OPERATION_SECONDS
+from graphql_api.requests import is_ordinary
 
 KEPT_DOCUMENTS = 500
 LONGEST_SECONDS = 15.0
@@ -182,11 +183,6 @@ class Engine:
         if faults:
             raise RequestRefused(*faults)
         return Document(ast, operation, cost(self._schema, ast, None))
-
-
-def is_ordinary(text: str) -> bool:
-    """Whether storage can take a text: without NUL and without halves of surrogate pairs."""
-    return "\0" not in text and (text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text))
 
 
 class _OrdinaryText(Visitor):

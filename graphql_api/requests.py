@@ -5,8 +5,6 @@ from typing import Any
 
 import orjson
 
-from graphql_api.execution import is_ordinary
-
 MOST_BYTES = 256 * 1024
 MOST_NESTING = 60
 
@@ -56,6 +54,11 @@ def read_request(given: Any) -> GraphQLRequest:
     if variables is not None:
         _check_values(variables)
     return GraphQLRequest(query, name or None, variables)
+
+
+def is_ordinary(text: str) -> bool:
+    """Whether storage can take a text: without NUL and without halves of surrogate pairs."""
+    return "\0" not in text and (text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text))
 
 
 def _check_values(variables: dict[str, Any]) -> None:

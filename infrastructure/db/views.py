@@ -1,9 +1,9 @@
 """The reads of the public face on Postgres: one statement a page, each on a connection of its own, no transaction."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Row, text
@@ -32,6 +32,7 @@ from domain.participant import Capacity
 from domain.videoconference import FailureReason, FinishedBy, VideoconferenceStatus, VideoconferenceType
 from infrastructure.db import statements
 
+T = TypeVar("T")
 Rows = Sequence[Row[Any]]
 
 
@@ -90,12 +91,7 @@ class PostgresViews:
             first=window.first,
             offset=window.offset,
         )
-        items, totals = defaultdict[ChatId, list[MembershipView]](list), dict[ChatId, int]()
-        for row in rows:
-            totals[row.chat_id] = row.total
-            if row.id is not None:
-                items[row.chat_id].append(_membership(row))
-        return {chat: Page(items[chat], total) for chat, total in totals.items()}
+        return _pages(rows, "chat_id", _membership)
 
     async def videoconferences(
         self, viewer: Viewer, organization: OrganizationId, window: Window
@@ -129,14 +125,7 @@ class PostgresViews:
             first=window.first,
             offset=window.offset,
         )
-        items, totals = defaultdict[VideoconferenceId, list[TakingPartView]](list), dict[VideoconferenceId, int]()
-        for row in rows:
-            totals[row.videoconference_id] = row.total
-            if row.id is not None:
-                person = ParticipantView(row.id, row.full_name, row.blocked)
-                kinds = tuple(Capacity(kind) for kind in row.kinds)
-                items[row.videoconference_id].append(TakingPartView(person, kinds))
-        return {conference: Page(items[conference], total) for conference, total in totals.items()}
+        return _pages(rows, "videoconference_id", _taking_part)
 
     async def _organizations(self, viewer: Viewer, id: OrganizationId | None, window: Window) -> Page[OrganizationView]:
         rows = await self._rows(
@@ -190,6 +179,17 @@ def read_image(payload: Mapping[str, Any]) -> dict[str, Any]:
         return datetime.fromisoformat(plain) if name.endswith("_at") or name == "active_since" else plain
 
     return {name: value(name, plain) for name, plain in payload.items()}
+
+
+def _pages(rows: Rows, whose: str, show: Callable[[Row[Any]], T]) -> dict[Any, Page[T]]:
+    """A page for each value of the column `whose`; a row without an id says only how long a list is."""
+    items, totals = defaultdict[Any, list[T]](list), dict[Any, int]()
+    for row in rows:
+        owner = row._mapping[whose]
+        totals[owner] = row.total
+        if row.id is not None:
+            items[owner].append(show(row))
+    return {owner: Page(items[owner], total) for owner, total in totals.items()}
 
 
 def _reach(viewer: Viewer) -> dict[str, object]:
@@ -297,3 +297,8 @@ def _membership(row: Row[Any]) -> MembershipView:
             for ground in row.grounds
         ),
     )
+
+
+def _taking_part(row: Row[Any]) -> TakingPartView:
+    person = ParticipantView(row.id, row.full_name, row.blocked)
+    return TakingPartView(person, tuple(Capacity(kind) for kind in row.kinds))

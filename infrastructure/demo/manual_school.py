@@ -19,6 +19,7 @@ from domain.roster_events import (
     RoleGranted,
     RosterEvent,
 )
+from infrastructure.sandbox.people import EMPLOYEES
 
 SCHOOL_ID = "school-manual"
 NAME = "Школа № 27"
@@ -61,35 +62,11 @@ LINKED = (TEACHER, PARENT, _employee(1), TEACHER_AND_PARENT, _employee(3), _empl
 """Whose accounts are linked from the beginning."""
 
 ADMINISTRATION = {DIRECTOR: "Лаптев Игорь Степанович", CHAT_ADMINISTRATOR: "Воронцова Елена Владимировна"}
-OF_FIGURE_28 = (
-    "Алехина Татьяна Сергеевна",
-    "Беляева Елена Сергеевна",
-    "Богданов Александр Александрович",
-    "Букина Елена",
-    "Варшавская Елена Владимировна",
-    "Егорова Елена Владимировна",
-    "Иванова Елена Владимировна",
-    "Викторова Елена Владимировна",
-    "Глебова Елена Владимировна",
-    "Гурьева Елена Владимировна",
-)
 PEDAGOGUES = {
     TEACHER: "Зимина Ольга Павловна",
-    **{_employee(number): name for number, name in enumerate(OF_FIGURE_28, start=1)},
-    _employee(11): "Лосева Дарья Игоревна",
-    _employee(12): "Минин Глеб Юрьевич",
-    _employee(13): "Носова Ирина Олеговна",
-    _employee(14): "Орлова Лидия Петровна",
-    _employee(15): "Панов Антон Ильич",
-    # Namesakes.
-    _employee(16): "Рогова Дарья Игоревна",
-    _employee(17): "Рогова Дарья Игоревна",
-    _employee(18): "Титов Денис Павлович",
-    _employee(19): "Уварова Лидия Петровна",
-    _employee(20): "Фомина Анна Сергеевна",
-    _employee(21): "Хохлов Борис Львович",
+    **{_employee(number): EMPLOYEES[number - 1] for number in range(1, 22)},
 }
-OTHERS = {_employee(22): "Цветкова Жанна Борисовна", _employee(23): "Чижова Ирина Олеговна"}
+OTHERS = {_employee(number): EMPLOYEES[number - 1] for number in (22, 23)}
 PARENTS = {
     PARENT: "Мельникова Светлана Юрьевна",
     PARENT_IN_TWO_CLASSES: "Ларионова Марина Викторовна",

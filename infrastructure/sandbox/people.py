@@ -45,7 +45,7 @@ NAMED = (
     Seed("Дроздов Кирилл Львович", MALE, "02.08.1985", ("teacher",), email="drozdov@example.test"),
 )
 
-# As the demonstration's roster has them: the ten of figure 28 first.
+# The demonstration's roster takes the names from here: the ten of figure 28 first, the 16th and the 17th namesakes.
 EMPLOYEES = (
     "Алехина Татьяна Сергеевна",
     "Беляева Елена Сергеевна",

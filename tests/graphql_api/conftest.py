@@ -15,6 +15,7 @@ from gql.transport.websockets import WebsocketsTransport
 from sqlalchemy import event
 
 from graphql_api.app import create_app
+from graphql_api.requests import MOST_BYTES
 from infrastructure.container import Container, assembled
 from infrastructure.demo import load, manual_school
 from infrastructure.sandbox.school import token_of
@@ -129,7 +130,7 @@ async def serving(container: Container) -> AsyncIterator[None]:
         create_app(container),
         port=container.settings().port,
         ws="websockets-sansio",
-        ws_max_size=256 * 1024,
+        ws_max_size=MOST_BYTES,
         log_config=None,
         timeout_graceful_shutdown=2,
     )
