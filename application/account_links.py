@@ -17,8 +17,9 @@ from application.ports import (
     MessengerFailed,
     Trouble,
 )
-from domain.access import Viewer
+from domain.access import Viewer, by
 from domain.account_link import AccountLink, AccountLinkStatus, EducationProfile, LinkAttempt, Tokens, link
+from domain.audit import SFERUM, AuditCause, Because
 from domain.errors import ProblemCode, refuse
 from domain.ids import PersonId
 
@@ -47,7 +48,7 @@ class BeginAccountLink:
             raise refuse(ProblemCode.FORBIDDEN)
         if return_to is not None and return_to not in self.return_addresses:
             raise refuse(ProblemCode.RETURN_ADDRESS_NOT_ALLOWED, "returnTo")
-        async with self.begin() as uow:
+        async with self.begin(by(viewer)) as uow:
             present = await uow.account_links.find(viewer.person_id)
             if present is not None and present.status is AccountLinkStatus.LINKED:
                 raise refuse(ProblemCode.ALREADY_LINKED)
@@ -80,7 +81,7 @@ class DepartForVkId:
 
     async def __call__(self, attempt_id: str) -> Departure:
         browser = secrets.token_urlsafe(32)
-        async with self.begin() as uow:
+        async with self.begin(Because(AuditCause.USER)) as uow:
             attempt = await uow.account_links.find_attempt(id=attempt_id)
             if attempt is None:
                 raise refuse(ProblemCode.STATE_UNKNOWN)
@@ -156,7 +157,7 @@ class CompleteAccountLink:
     async def _use_up(self, callback: Callback, browser: str | None, viewer: Viewer | None) -> LinkAttempt:
         if callback.state is None:
             raise refuse(ProblemCode.STATE_UNKNOWN)
-        async with self.begin() as uow:
+        async with self.begin(Because(AuditCause.USER)) as uow:
             attempt = await uow.account_links.find_attempt(state=callback.state)
             if attempt is None:
                 raise refuse(ProblemCode.STATE_UNKNOWN)
@@ -166,7 +167,7 @@ class CompleteAccountLink:
 
     async def _link(self, person: PersonId, profile: EducationProfile, tokens: Tokens) -> None:
         try:
-            async with self.begin() as uow:
+            async with self.begin(Because(AuditCause.USER, person=person)) as uow:
                 at = await uow.now()
                 present = await uow.account_links.find(person, lock=True)
                 if present is not None and present.status is AccountLinkStatus.LINKED:
@@ -198,7 +199,7 @@ class AccessTokens:
 
     async def _token(self, person: PersonId, *, refused: str | None) -> str:
         for _ in range(int(LONGEST_REFRESH.total_seconds() * 10)):
-            async with self.begin() as uow:
+            async with self.begin(SFERUM) as uow:
                 at = await uow.now()
                 known = await uow.account_links.find(person, lock=True)
                 if known is None or known.tokens is None:
@@ -229,7 +230,7 @@ class AccessTokens:
         return fresh.access
 
     async def _change(self, person: PersonId, tokens: Tokens, change: Callable[[AccountLink], None]) -> None:
-        async with self.begin() as uow:
+        async with self.begin(SFERUM) as uow:
             known = await uow.account_links.find(person, lock=True)
             # Whoever unlinked or linked anew meanwhile has other tokens, which are not ours to touch.
             if known is not None and known.tokens == tokens:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from uuid import uuid4
 
 from application.ports import Begin, Messenger, MessengerFailed, OpenCall, Trouble, UnitOfWork
+from domain.audit import SFERUM
 from domain.call import Call, Ending, GivenUp
 from domain.ids import CallId, PersonId, VideoconferenceId
 from domain.videoconference import CallReleased, FailureReason, Videoconference
@@ -89,7 +90,7 @@ class StartCall:
             await record_open(self.begin, work.call, work.videoconference, found)
 
     async def _failed(self, work: CallToStart, failure: MessengerFailed) -> None:
-        async with self.begin() as uow:
+        async with self.begin(SFERUM) as uow:
             at = await uow.now()
             conference = await uow.videoconferences.find(work.videoconference, lock=True)
             if conference is None or not conference.waits_for(work.call):
@@ -113,7 +114,7 @@ class HoldStarts:
 
     async def __call__(self, starts: Collection[CallToStart]) -> None:
         for work in starts:
-            async with self.begin() as uow:
+            async with self.begin(SFERUM) as uow:
                 conference = await uow.videoconferences.find(work.videoconference, lock=True)
                 if conference is not None and conference.waits_for(work.call):
                     conference.look_for_call_again(work.call, check_at=await uow.now() + HELD_FOR)
@@ -129,7 +130,7 @@ class FindCall:
     start_call: StartCall
 
     async def __call__(self, work: CallToFind) -> None:
-        async with self.begin() as uow:
+        async with self.begin(SFERUM) as uow:
             call = await uow.calls.get(work.call)
         try:
             found = await find_in_messenger(self.messenger, call)
@@ -141,7 +142,7 @@ class FindCall:
             await self.start_call(another)
 
     async def _ask_for_another(self, call: Call) -> CallToStart | None:
-        async with self.begin() as uow:
+        async with self.begin(SFERUM) as uow:
             at = await uow.now()
             conference = await uow.videoconferences.find(call.videoconference_id, lock=True)
             if conference is None or not conference.waits_for(call.id):
@@ -167,7 +168,7 @@ class EndCall:
     messenger: Messenger
 
     async def __call__(self, work: CallToEnd) -> None:
-        async with self.begin() as uow:
+        async with self.begin(SFERUM) as uow:
             call = await uow.calls.get(work.call)
         if isinstance(call.state, GivenUp):
             found = await find_in_messenger(self.messenger, call)
@@ -177,7 +178,7 @@ class EndCall:
             await self._record(call.id, lambda call, at: call.ended(at=at))
 
     async def _record(self, id: CallId, change: Callable[[Call, datetime], None]) -> Call:
-        async with self.begin() as uow:
+        async with self.begin(SFERUM) as uow:
             call = await uow.calls.get(id)
             change(call, await uow.now())
             await uow.calls.save(call)
@@ -186,7 +187,7 @@ class EndCall:
 
 async def record_open(begin: Begin, id: CallId, videoconference: VideoconferenceId, found: OpenCall) -> None:
     """The call is there: its conference gets its link, or, if it waits for it no more, the call is ended."""
-    async with begin() as uow:
+    async with begin(SFERUM) as uow:
         at = await uow.now()
         conference = await uow.videoconferences.find(videoconference, lock=True)
         call = await uow.calls.get(id)

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from application.calls import ANSWER_WITHIN, HELD_FOR, CallToEnd, CallToFind, Work, ask_for_call, save_with_calls
 from application.ports import Begin, UnitOfWork
+from domain.audit import SCHEDULE
 from domain.ids import PersonId
 from domain.participation import starters
 from domain.videoconference import FailureReason, Scheduled, Starting, Videoconference
@@ -34,7 +35,7 @@ class KeepTime:
 
     async def __call__(self) -> Swept:
         work: list[Work] = []
-        async with self.begin() as uow:
+        async with self.begin(SCHEDULE) as uow:
             at = await uow.now()
             conferences = await uow.videoconferences.due(at, limit=AT_ONCE)
             for conference in conferences:
@@ -47,7 +48,7 @@ class KeepTime:
                 call.not_ended(at=at)
                 await uow.calls.save(call)
                 work.append(CallToEnd(call.id))
-        async with self.begin() as uow:
+        async with self.begin(SCHEDULE) as uow:
             soonest = [await uow.videoconferences.next_due(), await uow.calls.next_due()]
         more = len(conferences) == AT_ONCE or len(calls) == AT_ONCE
         return Swept(work, more, at, min((due for due in soonest if due is not None), default=None))
@@ -78,5 +79,6 @@ async def _starter(uow: UnitOfWork, conference: Videoconference) -> PersonId | N
     lesson = await uow.lessons.find(conference.lesson_id) if conference.lesson_id else None
     if organization is None or chat is None:
         return None
-    wanted = starters(conference, chat, organization.chat_administrator, lesson.substitute if lesson else None)
+    held = await uow.rosters.held(conference.additions)
+    wanted = starters(conference, chat, organization.chat_administrator, lesson.substitute if lesson else None, held)
     return await uow.account_links.working(wanted)

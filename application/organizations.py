@@ -1,14 +1,17 @@
-"""Organizations come to be, and choose who administers their chats."""
+"""Organizations come to be, and choose who administers their chats; roles get their permissions."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
+from application.membership import bring_all_in_step
 from application.ports import Begin
-from application.roster import bring_in_step
-from domain.access import MetaRole, Viewer
+from domain.access import OrganizationAction, Permission, Viewer, by, organization_actions
+from domain.audit import ROSTER
 from domain.chat import TeachersChat, create_default_chat
 from domain.errors import ProblemCode, refuse
-from domain.ids import OrganizationId, ParticipantId
+from domain.ids import OrganizationId, ParticipantId, RoleId
 from domain.organization import Organization
+from domain.role import may_edit_roles
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +22,12 @@ class FoundOrganization:
 
     async def __call__(self, *, school_id: str, name: str, time_zone: str) -> OrganizationId:
         organization = Organization(school_id=school_id, name=name, time_zone=time_zone)
-        async with self.begin() as uow:
+        async with self.begin(ROSTER) as uow:
             if known := await uow.organizations.find(organization.id, lock=True):
                 known.name, known.time_zone = name, time_zone
                 await uow.organizations.save(known)
                 return known.id
+            organization.without_chat_administrator_since = await uow.now()
             await uow.organizations.save(organization)
             await uow.chats.save_all([create_default_chat(organization.id, TeachersChat(), "Учительская")])
             return organization.id
@@ -36,18 +40,35 @@ class SetChatAdministrator:
     begin: Begin
 
     async def __call__(self, viewer: Viewer, organization_id: OrganizationId, employee: ParticipantId) -> None:
-        may_choose = {MetaRole.SUPERADMINISTRATOR, MetaRole.ORGANIZATION_ADMINISTRATOR}
-        async with self.begin() as uow:
+        async with self.begin(by(viewer)) as uow:
             organization = await uow.organizations.find(organization_id, lock=True)
             if organization is None or not viewer.works_in(organization_id):
                 raise refuse(ProblemCode.NOT_FOUND, "organizationId")
-            if viewer.meta_role not in may_choose or viewer.blocked:
+            if OrganizationAction.SET_CHAT_ADMINISTRATOR not in organization_actions(viewer, organization_id):
                 raise refuse(ProblemCode.FORBIDDEN)
             roster = await uow.rosters.get(organization_id)
+            if employee not in roster.people:
+                raise refuse(ProblemCode.NOT_FOUND, "employeeId")
             organization.choose_chat_administrator(employee, roster)
             await uow.organizations.save(organization)
             chats = await uow.chats.following(organization_id, None)
-            at = await uow.now()
             for chat in chats:
-                bring_in_step(chat, roster, organization.chat_administrator, at=at)
-            await uow.chats.save_all(chats)
+                chat.by_hand = chat.by_hand.readmitting(employee)
+            await bring_all_in_step(uow, chats, roster, employee, await uow.now())
+
+
+@dataclass(frozen=True, slots=True)
+class SetRolePermissions:
+    """Switches a role's permissions on and off, in the whole installation (RIGHT-04)."""
+
+    begin: Begin
+
+    async def __call__(self, viewer: Viewer, id: RoleId, permissions: Collection[Permission]) -> None:
+        if not may_edit_roles(viewer):
+            raise refuse(ProblemCode.FORBIDDEN)
+        async with self.begin(by(viewer)) as uow:
+            role = await uow.roles.find(id)
+            if role is None:
+                raise refuse(ProblemCode.NOT_FOUND, "roleId")
+            role.permit(frozenset(permissions))
+            await uow.roles.save(role)

@@ -8,11 +8,25 @@ from enum import StrEnum
 from typing import Protocol
 
 from domain.account_link import AccountLink, EducationProfile, LinkAttempt, Tokens
+from domain.audit import Because
 from domain.call import Call
 from domain.chat import Chat, ChatKind
-from domain.ids import CallId, ChatId, LessonId, OrganizationId, ParticipantId, PersonId, VideoconferenceId
+from domain.ids import (
+    CallId,
+    ChatId,
+    GroupId,
+    LessonId,
+    OrganizationId,
+    ParticipantId,
+    PersonId,
+    RoleId,
+    VideoconferenceId,
+)
 from domain.lesson import Lesson
 from domain.organization import Organization
+from domain.participant import Capacity
+from domain.register import Register
+from domain.role import Role
 from domain.roster import Roster
 from domain.videoconference import Videoconference
 
@@ -30,6 +44,12 @@ class Organizations(Protocol):
     async def save(self, organization: Organization) -> None:
         """Adds it, or writes its changes."""
 
+    async def register_due(self, at: datetime) -> list[OrganizationId]:
+        """Those whose `register_due_at` has come, the longest due first."""
+
+    async def next_register_due(self) -> datetime | None:
+        """The earliest `register_due_at` of all."""
+
 
 class Rosters(Protocol):
     """The facts of each organization."""
@@ -40,12 +60,33 @@ class Rosters(Protocol):
     async def save(self, roster: Roster) -> None:
         """Writes what differs from what `get` gave."""
 
+    async def held(
+        self, additions: frozenset[tuple[ParticipantId, Capacity]]
+    ) -> frozenset[tuple[ParticipantId, Capacity]]:
+        """Those of the people who have that capacity now (CHAT-32)."""
+
+
+class Registers(Protocol):
+    """What the bundles of each organization state."""
+
+    async def get(self, id: OrganizationId) -> Register:
+        """All rows of the organization (none yet: an empty register). Changes want the organization locked."""
+
+    async def save(self, id: OrganizationId, register: Register) -> None:
+        """Writes what differs from what `get` gave."""
+
 
 class Lessons(Protocol):
     """The timetable."""
 
     async def find(self, id: LessonId) -> Lesson | None:
         """The lesson."""
+
+    async def find_all(self, ids: Collection[LessonId]) -> list[Lesson]:
+        """Those of the lessons that are known, in no order."""
+
+    async def of_groups(self, groups: Collection[GroupId], start: datetime, end: datetime) -> list[Lesson]:
+        """The groups' lessons, cancelled ones too, that start from `start` up to, and not at, `end`, in no order."""
 
     async def save_all(self, lessons: Sequence[Lesson]) -> None:
         """Adds or replaces each."""
@@ -57,8 +98,20 @@ class Chats(Protocol):
     async def find(self, id: ChatId, *, lock: bool = False) -> Chat | None:
         """The chat; with `lock`, nobody else changes it meanwhile."""
 
-    async def following(self, organization: OrganizationId, kinds: Collection[ChatKind] | None) -> list[Chat]:
-        """The organization's chats of those kinds (`None`: all its chats), locked, in the order of their ids."""
+    async def following(
+        self,
+        organization: OrganizationId,
+        kinds: Collection[ChatKind] | None,
+        *,
+        having_added: Collection[ParticipantId] = (),
+    ) -> list[Chat]:
+        """The organization's chats of those kinds (`None`: all its chats), locked, in the order of their ids.
+
+        Also those to which somebody added one of `having_added` by hand.
+        """
+
+    async def edited_fields(self, id: ChatId, *, since: int) -> tuple[str, ...]:
+        """The fields that users edited after that version, as clients name them."""
 
     async def save_all(self, chats: Sequence[Chat]) -> None:
         """Adds or writes each, with its events.
@@ -82,6 +135,9 @@ class Videoconferences(Protocol):
 
     async def waiting_for_starter(self, person: PersonId) -> list[Videoconference]:
         """Those put off for want of a linked starter in the organizations where the person takes part, locked."""
+
+    async def unfinished_of(self, chats: Collection[ChatId]) -> list[Videoconference]:
+        """Those of the chats that have not ended, locked."""
 
     async def of_lesson(self, lesson: LessonId) -> Videoconference | None:
         """The lesson's online lesson that is neither finished nor failed."""
@@ -123,6 +179,9 @@ class AccountLinks(Protocol):
     async def working(self, participants: Sequence[ParticipantId]) -> PersonId | None:
         """The first of the participants, not blocked, who has a link that works."""
 
+    async def linked(self, participants: Collection[ParticipantId]) -> frozenset[ParticipantId]:
+        """Those of the participants who have a link; one that is broken counts (LINK-11)."""
+
     async def holder(self, profile_id: str) -> PersonId | None:
         """Who has linked that education profile."""
 
@@ -138,6 +197,19 @@ class AccountLinks(Protocol):
 
     async def save_attempt(self, attempt: LinkAttempt) -> None:
         """Adds it or writes its changes."""
+
+
+class Roles(Protocol):
+    """The installation's roles."""
+
+    async def find(self, id: RoleId) -> Role | None:
+        """The role, locked."""
+
+    async def make_known(self, names: Collection[str]) -> None:
+        """Adds a role that permits nothing for each name that has none."""
+
+    async def save(self, role: Role) -> None:
+        """Writes its changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +242,8 @@ class UnitOfWork(Protocol):
     @property
     def rosters(self) -> Rosters: ...
     @property
+    def registers(self) -> Registers: ...
+    @property
     def lessons(self) -> Lessons: ...
     @property
     def chats(self) -> Chats: ...
@@ -180,14 +254,18 @@ class UnitOfWork(Protocol):
     @property
     def account_links(self) -> AccountLinks: ...
     @property
+    def roles(self) -> Roles: ...
+    @property
     def answers(self) -> Answers: ...
 
     async def now(self) -> datetime:
         """The database's clock: a process's own decides nothing."""
 
 
-Begin = Callable[[], AbstractAsyncContextManager[UnitOfWork]]
-"""Begins a unit of work, which is kept when the block ends and undone when it raises."""
+Begin = Callable[[Because], AbstractAsyncContextManager[UnitOfWork]]
+"""Begins a unit of work, which is kept when the block ends and undone when it raises.
+
+Whatever it saves leaves a line of the audit that tells this cause (AUDIT-01)."""
 
 
 class Trouble(StrEnum):

@@ -1,27 +1,19 @@
 """The school system's word is turned into facts, and chats are brought in step with them."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 
+from application.membership import follow
 from application.ports import KEYS_ARE_KEPT_FOR, Answered, Begin, UnitOfWork
 from domain.access import Viewer
-from domain.chat import (
-    Chat,
-    ChatKind,
-    ClassChat,
-    OtherChat,
-    ParentsChat,
-    SubjectChat,
-    TeachersChat,
-    create_default_chat,
-)
+from domain.audit import ROSTER
+from domain.chat import ChatKind
 from domain.errors import Problem, ProblemCode, Refused, refuse
-from domain.grounds import grounds, is_closed
 from domain.ids import LessonId, OrganizationId, ParticipantId, PersonId, group_id, lesson_id
 from domain.lesson import Lesson
-from domain.organization import Organization
+from domain.participant import Capacity
 from domain.roster import Roster
 from domain.roster_events import EventImpossible, RosterEvent, apply
 
@@ -74,13 +66,14 @@ class ApplyRosterEvents:
     async def __call__(self, viewer: Viewer, events: Sequence[Told]) -> Applied:
         if not viewer.roster_service or viewer.organization_id is None:
             raise refuse(ProblemCode.FORBIDDEN)
-        async with self.begin() as uow:
+        async with self.begin(ROSTER) as uow:
             organization = await uow.organizations.find(viewer.organization_id, lock=True)
             if organization is None:
                 raise refuse(ProblemCode.NOT_FOUND)
             at = await uow.now()
             new = await _not_yet_applied(uow, organization.id, events, at)
             roster = await uow.rosters.get(organization.id)
+            before = {capacity: frozenset(roster.all_as(capacity)) for capacity in Capacity}
             touched: set[ChatKind] = set()
             lessons: dict[LessonId, Lesson] = {}
             for index, told in new:
@@ -94,55 +87,12 @@ class ApplyRosterEvents:
                 except EventImpossible as reason:
                     path = ("events", str(index))
                     raise refuse(ProblemCode.EVENT_IMPOSSIBLE, *path, reason=str(reason)) from None
-            await uow.rosters.save(roster)
+            await uow.roles.make_known({role for _, role in roster.roles})
+            await follow(uow, organization, roster, touched, at, concerned=_concerned(before, roster))
             await uow.lessons.save_all(list(lessons.values()))
-            await _follow(uow, organization, roster, touched, at)
             keys = {told.key: Answered(told.digest, "") for _, told in new}
             await uow.answers.keep(_scope(organization.id), keys, at=at)
             return Applied(len(new), len(events) - len(new))
-
-
-def bring_in_step(chat: Chat, roster: Roster, chat_administrator: ParticipantId | None, *, at: datetime) -> None:
-    """Makes a chat what the facts say: open or archived, its default name, its members. Idempotent."""
-    if is_closed(chat.kind, roster):
-        chat.archive()
-    else:
-        chat.reopen()
-        if name := _default_name(chat.kind, roster):
-            chat.take_name_of_class(name)
-    chat.follow(grounds(chat.kind, roster, chat_administrator), at=at)
-
-
-async def _follow(
-    uow: UnitOfWork, organization: Organization, roster: Roster, touched: Collection[ChatKind], at: datetime
-) -> None:
-    chats = await uow.chats.following(organization.id, touched)
-    present = {chat.kind for chat in chats}
-    chats += [
-        create_default_chat(organization.id, kind, _default_name(kind, roster) or "")
-        for kind in _default_kinds(roster)
-        if kind in touched and kind not in present
-    ]
-    for chat in chats:
-        bring_in_step(chat, roster, organization.chat_administrator, at=at)
-    await uow.chats.save_all(chats)
-
-
-def _default_kinds(roster: Roster) -> Iterable[ClassChat | ParentsChat]:
-    """In the order in which the classes became known, which is the registry's order."""
-    for id in roster.classes:
-        yield ClassChat(id)
-        yield ParentsChat(id)
-
-
-def _default_name(kind: ChatKind, roster: Roster) -> str | None:
-    match kind:
-        case ClassChat(class_id):
-            return roster.classes[class_id].name
-        case ParentsChat(class_id):
-            return f"{roster.classes[class_id].name} Родители"
-        case TeachersChat() | SubjectChat() | OtherChat():
-            return None
 
 
 async def _not_yet_applied(
@@ -187,6 +137,13 @@ async def _stated(
             if substitute is not None and substitute not in roster.people:
                 raise EventImpossible(f"the person {person} is unknown: save them first")
             return Lesson(organization, school_id, group, starts_at, ends_at, substitute)
+
+
+def _concerned(before: Mapping[Capacity, frozenset[ParticipantId]], roster: Roster) -> frozenset[ParticipantId]:
+    """The people whose capacities are not what they were."""
+    return frozenset[ParticipantId]().union(
+        *(before[capacity] ^ frozenset(roster.all_as(capacity)) for capacity in Capacity)
+    )
 
 
 def _scope(organization: OrganizationId) -> str:

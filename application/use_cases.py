@@ -4,9 +4,12 @@ from dataclasses import dataclass
 
 from application.account_links import BeginAccountLink, CompleteAccountLink, DepartForVkId
 from application.calls import EndCall, FindCall, HoldStarts, StartCall
+from application.chats import CreateChat, DeleteChat, UpdateChat
 from application.clock import KeepTime
-from application.organizations import FoundOrganization, SetChatAdministrator
+from application.organizations import FoundOrganization, SetChatAdministrator, SetRolePermissions
 from application.roster import ApplyRosterEvents
+from application.roster_import import ApplyRosterImport, LookUpKnown, PlanRosterImport, TurnDays
+from application.timetable_import import ApplyTimetableImport, LookUpTime, PlanTimetableImport
 from application.videoconferences import CreateVideoconference, FinishVideoconference
 
 
@@ -16,11 +19,23 @@ class UseCases:
 
     found_organization: FoundOrganization
     set_chat_administrator: SetChatAdministrator
+    set_role_permissions: SetRolePermissions
     apply_roster_events: ApplyRosterEvents
+    look_up_known: LookUpKnown
+    plan_roster_import: PlanRosterImport
+    apply_roster_import: ApplyRosterImport
+    turn_days: TurnDays
+    look_up_time: LookUpTime
+    plan_timetable_import: PlanTimetableImport
+    apply_timetable_import: ApplyTimetableImport
 
     begin_account_link: BeginAccountLink
     depart_for_vk_id: DepartForVkId
     complete_account_link: CompleteAccountLink
+
+    create_chat: CreateChat
+    update_chat: UpdateChat
+    delete_chat: DeleteChat
 
     create_videoconference: CreateVideoconference
     finish_videoconference: FinishVideoconference

@@ -7,9 +7,10 @@ from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 from application.calls import save_with_calls
-from application.ports import KEYS_ARE_KEPT_FOR, Answered, Begin, ConcurrentChange, UnitOfWork
+from application.ports import Begin, ConcurrentChange, UnitOfWork
+from application.repeats import remember, remembered
 from domain import access
-from domain.access import Viewer
+from domain.access import Viewer, by
 from domain.chat import Chat
 from domain.errors import ProblemCode, refuse
 from domain.ids import ChatId, VideoconferenceId
@@ -17,8 +18,6 @@ from domain.lesson import Lesson
 from domain.organization import Organization
 from domain.videoconference import FinishedBy, Videoconference, VideoconferenceType, schedule
 from domain.videoconference_form import VideoconferenceForm, fill
-
-LONGEST_KEY = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,29 +30,20 @@ class CreateVideoconference:
     async def __call__(
         self, viewer: Viewer, chat_id: ChatId, form: VideoconferenceForm, *, idempotency_key: str | None = None
     ) -> VideoconferenceId:
-        digest = sha256(repr((chat_id, form)).encode()).hexdigest()
-        scope = f"videoconferences of {viewer.person_id}"
-        async with self.begin() as uow:
+        scope, digest = f"videoconferences of {viewer.person_id}", sha256(repr((chat_id, form)).encode()).hexdigest()
+        async with self.begin(by(viewer)) as uow:
             at = await uow.now()
-            if idempotency_key is not None:
-                if len(idempotency_key) > LONGEST_KEY:
-                    raise refuse(ProblemCode.TOO_LONG, "idempotencyKey", most=str(LONGEST_KEY))
-                known = await uow.answers.find(scope, [idempotency_key], since=at - KEYS_ARE_KEPT_FOR)
-                if answered := known.get(idempotency_key):
-                    if answered.digest != digest:
-                        raise refuse(ProblemCode.IDEMPOTENCY_KEY_REUSED, "idempotencyKey")
-                    return VideoconferenceId(UUID(answered.result))
+            if known := await remembered(uow, scope, idempotency_key, digest, at=at):
+                return VideoconferenceId(UUID(known))
             chat = await _open_chat(uow, viewer, chat_id)
-            if not access.may_create_conference(viewer, chat):
+            if not access.may_create_conference(viewer, access.place_in(viewer, chat)):
                 raise refuse(ProblemCode.FORBIDDEN)
             conference = await self._fill(uow, viewer, chat, form)
             try:
                 await uow.videoconferences.save(conference)
             except ConcurrentChange:
                 raise refuse(ProblemCode.LESSON_HAS_ONLINE_LESSON, "lessonId") from None
-            if idempotency_key is not None:
-                kept = {idempotency_key: Answered(digest, str(conference.id))}
-                await uow.answers.keep(scope, kept, at=at)
+            await remember(uow, scope, idempotency_key, digest, str(conference.id), at=at)
             return conference.id
 
     async def _fill(self, uow: UnitOfWork, viewer: Viewer, chat: Chat, form: VideoconferenceForm) -> Videoconference:
@@ -88,12 +78,16 @@ class FinishVideoconference:
     begin: Begin
 
     async def __call__(self, viewer: Viewer, id: VideoconferenceId) -> None:
-        async with self.begin() as uow:
+        async with self.begin(by(viewer)) as uow:
             conference = await uow.videoconferences.find(id, lock=True)
             chat = None if conference is None else await uow.chats.find(conference.chat_id)
-            if conference is None or chat is None or not access.may_see_conference(viewer, conference, chat):
+            if conference is None or chat is None:
                 raise refuse(ProblemCode.NOT_FOUND, "id")
-            if not access.may_finish_conference(viewer, chat):
+            held = await uow.rosters.held(conference.additions)
+            place = access.place_in_conference(viewer, conference, chat, held)
+            if not access.may_see_conference(viewer, place):
+                raise refuse(ProblemCode.NOT_FOUND, "id")
+            if not access.may_finish_conference(viewer, place.chat):
                 raise refuse(ProblemCode.FORBIDDEN)
             at = await uow.now()
             conference.finish(at=at, by=FinishedBy.USER)
@@ -101,8 +95,9 @@ class FinishVideoconference:
 
 
 async def _open_chat(uow: UnitOfWork, viewer: Viewer, id: ChatId) -> Chat:
-    chat = await uow.chats.find(id)
-    if chat is None or not access.may_see_chat(viewer, chat):
+    # Locked, so that it is not deleted or archived meanwhile.
+    chat = await uow.chats.find(id, lock=True)
+    if chat is None or not access.may_see_chat(viewer, access.place_in(viewer, chat)):
         raise refuse(ProblemCode.NOT_FOUND, "chatId")
     return chat
 

@@ -4,14 +4,16 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
 
-from domain.access import Viewer
+from domain.access import PlaceInChat, Viewer
 from domain.account_link import AccountLinkStatus
 from domain.chat import ChatType, GroundKind, MembershipRole
 from domain.ids import (
     ChatId,
     ClassId,
+    GroupId,
     OrganizationId,
     ParticipantId,
     PersonId,
@@ -108,11 +110,54 @@ class ChatView:
     type: ChatType
     school_class: SchoolClassView | None
     subject: SubjectView | None
+    study_group: GroupId | None
     member_count: int
     administrator: ParticipantView | None
     archived: bool
     version: int
-    viewer_role: MembershipRole | None
+    place: PlaceInChat
+
+
+@dataclass(frozen=True, slots=True)
+class ChatFilter:
+    """Which chats of the registry: None is no condition, `archived=None` both kinds (CHAT-01, CHAT-24)."""
+
+    name_contains: str | None = None
+    types: tuple[ChatType, ...] | None = None
+    school_class: ClassId | None = None
+    subject: SubjectId | None = None
+    archived: bool | None = False
+
+
+class ChatOrderField(StrEnum):
+    """The columns that the registry of chats is sorted by (CHAT-01)."""
+
+    CREATED = "CREATED"
+    NAME = "NAME"
+    TYPE = "TYPE"
+    SCHOOL_CLASS = "SCHOOL_CLASS"
+    SUBJECT = "SUBJECT"
+    MEMBER_COUNT = "MEMBER_COUNT"
+    ADMINISTRATOR = "ADMINISTRATOR"
+
+
+@dataclass(frozen=True, slots=True)
+class ChatOrder:
+    """By which column, which way; what is equal by it comes in the order of creation."""
+
+    field: ChatOrderField = ChatOrderField.CREATED
+    descending: bool = False
+
+
+ALL_OPEN_CHATS, AS_CREATED = ChatFilter(), ChatOrder()
+
+
+@dataclass(frozen=True, slots=True)
+class MemberFilter:
+    """Which members of a chat: a tab, and a search in it (CHAT-16)."""
+
+    name_contains: str | None = None
+    capacity: Capacity | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,20 +221,30 @@ class Views(Protocol):
     async def name_of_account(self, person: PersonId) -> str | None:
         """First name, patronymic and the last name's initial, for the person themselves to know their account by."""
 
-    async def organizations(self, viewer: Viewer, window: Window) -> Page[OrganizationView]:
-        """The viewer's organization; all of them for a Superadministrator."""
+    async def organizations(
+        self, viewer: Viewer, window: Window, *, name_contains: str | None = None
+    ) -> Page[OrganizationView]:
+        """The viewer's organization; all of them for a Superadministrator; by name."""
 
     async def organization(self, viewer: Viewer, id: OrganizationId) -> OrganizationView | None:
         """One of those."""
 
-    async def chats(self, viewer: Viewer, organization: OrganizationId, window: Window) -> Page[ChatView]:
-        """The chats that are not archived, in the order of their creation."""
+    async def chats(
+        self,
+        viewer: Viewer,
+        organization: OrganizationId,
+        window: Window,
+        *,
+        which: ChatFilter = ALL_OPEN_CHATS,
+        order: ChatOrder = AS_CREATED,
+    ) -> Page[ChatView]:
+        """The chats of the registry that the viewer may see; never a deleted one."""
 
     async def chats_by_id(self, viewer: Viewer, ids: Sequence[ChatId]) -> Mapping[ChatId, ChatView]:
-        """Those of the chats that the viewer may see."""
+        """Those of the chats that the viewer may see, archived ones among them, deleted ones not."""
 
     async def members(
-        self, chats: Sequence[ChatId], capacity: Capacity | None, window: Window
+        self, chats: Sequence[ChatId], which: MemberFilter, window: Window
     ) -> Mapping[ChatId, Page[MembershipView]]:
         """The members of each chat, by name; the caller has made sure that the viewer may see the chats."""
 
@@ -201,28 +256,23 @@ class Views(Protocol):
     async def videoconference(self, viewer: Viewer, id: VideoconferenceId) -> VideoconferenceView | None:
         """The conference as it is now."""
 
+    async def videoconferences_by_id(
+        self, viewer: Viewer, ids: Sequence[VideoconferenceId]
+    ) -> Mapping[VideoconferenceId, VideoconferenceView]:
+        """Those of the conferences that the viewer may see."""
+
     async def taking_part(
         self, videoconferences: Sequence[VideoconferenceId], capacity: Capacity | None, window: Window
     ) -> Mapping[VideoconferenceId, Page[TakingPartView]]:
         """The participants of each conference, by name; the caller has made sure that the viewer may see them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How one person stands to a conference at the moment of a change."""
-
-    takes_part: bool
-    administers: bool
-    permitted: bool
-    blocked: bool
-
-
 class Change(Protocol):
-    """One saved change of a conference, read once for all who wait for it."""
+    """One saved change of a conference, or of somebody's rights on it, read once for all who wait for it."""
 
     @property
     def version(self) -> int:
-        """Grows with each change of the conference."""
+        """Of the conference; that of the change before when only rights changed."""
 
     def seen_by(self, viewer: Viewer) -> VideoconferenceView | None:
         """What it shows to the viewer by the rights they have now; None when the conference is not open to them."""

@@ -1,11 +1,12 @@
 """Who may see and do what: every right is decided here, and nowhere else."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from domain.chat import Chat
+from domain.audit import AuditCause, Because
+from domain.chat import Chat, ChatType, MembershipRole
 from domain.ids import OrganizationId, ParticipantId, PersonId
-from domain.participation import participants
+from domain.participation import Additions, participants
 from domain.videoconference import Videoconference
 
 
@@ -30,12 +31,30 @@ class Permission(StrEnum):
     CONFERENCE_DELETE = "CONFERENCE_DELETE"
 
 
+class OrganizationAction(StrEnum):
+    """What may be done in an organization as a whole."""
+
+    CREATE_CHAT = "CREATE_CHAT"
+    CREATE_VIDEOCONFERENCE = "CREATE_VIDEOCONFERENCE"
+    SET_CHAT_ADMINISTRATOR = "SET_CHAT_ADMINISTRATOR"
+    READ_AUDIT = "READ_AUDIT"
+
+
+class ChatAction(StrEnum):
+    """What may be done with a chat."""
+
+    EDIT = "EDIT"
+    DELETE = "DELETE"
+    CREATE_VIDEOCONFERENCE = "CREATE_VIDEOCONFERENCE"
+
+
 @dataclass(frozen=True, slots=True)
 class Viewer:
     """Who asks, as the token names them and the roster knows them now.
 
     Without an organization only a Superadministrator. A service account of the school system, and a person whom the
-    roster does not know, are no participant.
+    roster does not know, are no participant. `granted` is what the roles that they hold permit; `teaches_somewhere`
+    whether they are a class teacher or group teacher who administers some chat (RIGHT-07).
     """
 
     person_id: PersonId
@@ -43,12 +62,16 @@ class Viewer:
     participant_id: ParticipantId | None = None
     blocked: bool = False
     meta_role: MetaRole | None = None
+    granted: frozenset[Permission] = field(default_factory=frozenset)
+    teaches_somewhere: bool = False
     roster_service: bool = False
 
     @property
     def permissions(self) -> frozenset[Permission]:
-        """All, for the three meta-roles; none for somebody blocked (RIGHT-01, RIGHT-09)."""
-        return frozenset(Permission) if self.meta_role is not None and not self.blocked else frozenset()
+        """All for a Superadministrator, none for somebody blocked, else what the roles permit (RIGHT-01, RIGHT-09)."""
+        if self.meta_role is MetaRole.SUPERADMINISTRATOR:
+            return frozenset(Permission)
+        return frozenset() if self.blocked else self.granted
 
     def works_in(self, organization: OrganizationId) -> bool:
         """Whether the organization exists for them at all (RIGHT-08)."""
@@ -64,46 +87,152 @@ class Viewer:
         return None if self.blocked else self.participant_id
 
 
-def may_see_chat(viewer: Viewer, chat: Chat) -> bool:
+@dataclass(frozen=True, slots=True)
+class PlaceInChat:
+    """The viewer's place in one chat: all that rights on it depend on. `teaches`: as its class or group teacher."""
+
+    organization_id: OrganizationId
+    type: ChatType
+    archived: bool
+    role: MembershipRole | None
+    teaches: bool
+
+
+def place_in(viewer: Viewer, chat: Chat) -> PlaceInChat:
+    """The viewer's place in a chat."""
+    membership = None if viewer.participant_id is None else chat.memberships.get(viewer.participant_id)
+    return PlaceInChat(
+        organization_id=chat.organization_id,
+        type=chat.type,
+        archived=chat.archived,
+        role=membership.role if membership else None,
+        teaches=membership is not None and membership.teaches,
+    )
+
+
+def organization_actions(viewer: Viewer, organization: OrganizationId) -> frozenset[OrganizationAction]:
+    """What the viewer may do in an organization."""
+    if not viewer.works_in(organization):
+        return frozenset()
+    actions = set[OrganizationAction]()
+    if Permission.CHAT_CREATE in viewer.permissions:
+        actions.add(OrganizationAction.CREATE_CHAT)
+    if Permission.CONFERENCE_CREATE in viewer.permissions or (viewer.teaches_somewhere and not viewer.blocked):
+        actions.add(OrganizationAction.CREATE_VIDEOCONFERENCE)
+    if not viewer.blocked:
+        # Administrators choose the chat administrator; the one chosen reads what is done in the school (AUDIT-01).
+        if viewer.meta_role in {MetaRole.SUPERADMINISTRATOR, MetaRole.ORGANIZATION_ADMINISTRATOR}:
+            actions.add(OrganizationAction.SET_CHAT_ADMINISTRATOR)
+        if viewer.meta_role is not None:
+            actions.add(OrganizationAction.READ_AUDIT)
+    return frozenset(actions)
+
+
+def may_pick_people(viewer: Viewer, organization: OrganizationId) -> bool:
+    """Whether the pickers answer with all people of the organization (RIGHT-10)."""
+    filling_forms = {
+        Permission.CHAT_CREATE,
+        Permission.CHAT_EDIT,
+        Permission.CONFERENCE_CREATE,
+        Permission.CONFERENCE_EDIT,
+    }
+    allowed = bool(filling_forms & viewer.permissions) or (viewer.teaches_somewhere and not viewer.blocked)
+    return viewer.works_in(organization) and allowed
+
+
+def sees_registry(viewer: Viewer, organization: OrganizationId) -> bool:
+    """Whether everything of the organization's registry is open to them (RIGHT-06)."""
+    return viewer.may(Permission.REGISTRY_VIEW, organization)
+
+
+def may_see_chat(viewer: Viewer, place: PlaceInChat) -> bool:
     """Members, and who may view the registry (RIGHT-06)."""
-    return viewer.works_in(chat.organization_id) and (
-        Permission.REGISTRY_VIEW in viewer.permissions or viewer.participant_id in chat.memberships
+    return viewer.works_in(place.organization_id) and (
+        Permission.REGISTRY_VIEW in viewer.permissions or place.role is not None
     )
 
 
-def administers(viewer: Viewer, chat: Chat) -> bool:
+def administers(viewer: Viewer, place: PlaceInChat) -> bool:
     """Whether the viewer is an administrator of that chat."""
-    return viewer.works_in(chat.organization_id) and viewer.present_participant in chat.administrators
+    in_school = viewer.works_in(place.organization_id) and not viewer.blocked
+    return in_school and place.role is MembershipRole.ADMINISTRATOR
 
 
-def may_create_conference(viewer: Viewer, chat: Chat) -> bool:
-    """With the permission, or as an administrator of the chat (RIGHT-07)."""
-    return viewer.may(Permission.CONFERENCE_CREATE, chat.organization_id) or administers(viewer, chat)
+def may_edit_chat(viewer: Viewer, place: PlaceInChat) -> bool:
+    """With the permission, or as the chat's class or group teacher (RIGHT-07)."""
+    return viewer.may(Permission.CHAT_EDIT, place.organization_id) or _teaches(viewer, place)
 
 
-def may_edit_conference(viewer: Viewer, chat: Chat) -> bool:
-    """With the permission, or as an administrator of the chat (RIGHT-07)."""
-    return viewer.may(Permission.CONFERENCE_EDIT, chat.organization_id) or administers(viewer, chat)
+def may_delete_chat(viewer: Viewer, place: PlaceInChat) -> bool:
+    """With the permission (RIGHT-05)."""
+    return viewer.may(Permission.CHAT_DELETE, place.organization_id)
 
 
-def may_finish_conference(viewer: Viewer, chat: Chat) -> bool:
-    """With the permission, or as an administrator of the chat (RIGHT-07)."""
-    return viewer.may(Permission.CONFERENCE_FINISH, chat.organization_id) or administers(viewer, chat)
+def chat_actions(viewer: Viewer, place: PlaceInChat) -> frozenset[ChatAction]:
+    """What the viewer may do with a chat as it is: an archived one is not edited, a default one not deleted."""
+    actions = set[ChatAction]()
+    if not place.archived:
+        if may_edit_chat(viewer, place):
+            actions.add(ChatAction.EDIT)
+        if may_create_conference(viewer, place):
+            actions.add(ChatAction.CREATE_VIDEOCONFERENCE)
+    if place.type in {ChatType.SUBJECT, ChatType.OTHER} and may_delete_chat(viewer, place):
+        actions.add(ChatAction.DELETE)
+    return frozenset(actions)
 
 
-def may_see_conference(viewer: Viewer, conference: Videoconference, chat: Chat) -> bool:
+def may_create_conference(viewer: Viewer, place: PlaceInChat) -> bool:
+    """With the permission, or as the chat's class or group teacher (RIGHT-07)."""
+    return viewer.may(Permission.CONFERENCE_CREATE, place.organization_id) or _teaches(viewer, place)
+
+
+def may_edit_conference(viewer: Viewer, place: PlaceInChat) -> bool:
+    """With the permission, or as the chat's class or group teacher (RIGHT-07)."""
+    return viewer.may(Permission.CONFERENCE_EDIT, place.organization_id) or _teaches(viewer, place)
+
+
+def may_finish_conference(viewer: Viewer, place: PlaceInChat) -> bool:
+    """With the permission, or as the chat's class or group teacher (RIGHT-07)."""
+    return viewer.may(Permission.CONFERENCE_FINISH, place.organization_id) or _teaches(viewer, place)
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceInConference:
+    """The viewer's place in one conference: whether they take part, and their place in its chat."""
+
+    takes_part: bool
+    chat: PlaceInChat
+
+
+def place_in_conference(viewer: Viewer, conference: Videoconference, chat: Chat, held: Additions) -> PlaceInConference:
+    """The viewer's place in a conference; `held` as `domain.participation.participants` wants it."""
+    return PlaceInConference(
+        takes_part=viewer.participant_id in participants(conference, chat, held), chat=place_in(viewer, chat)
+    )
+
+
+def may_see_conference(viewer: Viewer, place: PlaceInConference) -> bool:
     """Who may view the registry, takes part, or administers the chat (RIGHT-06, CONF-12)."""
-    return viewer.works_in(conference.organization_id) and (
+    return viewer.works_in(place.chat.organization_id) and (
         Permission.REGISTRY_VIEW in viewer.permissions
-        or viewer.participant_id in participants(conference, chat)
-        or administers(viewer, chat)
+        or place.takes_part
+        or place.chat.role is MembershipRole.ADMINISTRATOR
     )
 
 
-def may_see_link(viewer: Viewer, conference: Videoconference, chat: Chat) -> bool:
+def may_see_link(viewer: Viewer, place: PlaceInConference) -> bool:
     """Participants who are not blocked, who may edit conferences, and who administers the chat (CONF-12)."""
-    return not viewer.blocked and (
-        viewer.may(Permission.CONFERENCE_EDIT, conference.organization_id)
-        or (viewer.works_in(conference.organization_id) and viewer.participant_id in participants(conference, chat))
-        or administers(viewer, chat)
+    return viewer.may(Permission.CONFERENCE_EDIT, place.chat.organization_id) or (
+        viewer.works_in(place.chat.organization_id)
+        and not viewer.blocked
+        and (place.takes_part or place.chat.role is MembershipRole.ADMINISTRATOR)
     )
+
+
+def by(viewer: Viewer) -> Because:
+    """The viewer as the cause of a change."""
+    return Because(AuditCause.USER, viewer.participant_id, viewer.person_id)
+
+
+def _teaches(viewer: Viewer, place: PlaceInChat) -> bool:
+    return viewer.works_in(place.organization_id) and not viewer.blocked and place.teaches

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from domain.errors import ProblemCode, refuse
 from domain.events import EventRecorder
 from domain.ids import ChatId, ClassId, GroupId, OrganizationId, ParticipantId, default_chat_id
 from domain.participant import Capacity
@@ -79,9 +80,12 @@ class GroundKind(StrEnum):
     PARENT_OF = "PARENT_OF"
     GROUP_TEACHER = "GROUP_TEACHER"
     GROUP_PUPIL = "GROUP_PUPIL"
+    ADDED_BY_HAND = "ADDED_BY_HAND"
 
 
-_ADMINISTERING = {GroundKind.CHAT_ADMINISTRATOR, GroundKind.CLASS_TEACHER, GroundKind.GROUP_TEACHER}
+TEACHING = frozenset({GroundKind.CLASS_TEACHER, GroundKind.GROUP_TEACHER})
+ADMINISTERING = TEACHING | {GroundKind.CHAT_ADMINISTRATOR}
+"""Grounds that make an administrator; nobody is taken out by hand against them (CHAT-31)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +113,44 @@ class Membership:
     @property
     def role(self) -> MembershipRole:
         """Administrator as long as one ground makes it so (CHAT-30)."""
-        administers = any(ground.kind in _ADMINISTERING for ground in self.grounds)
+        administers = any(ground.kind in ADMINISTERING for ground in self.grounds)
         return MembershipRole.ADMINISTRATOR if administers else MembershipRole.MEMBER
+
+    @property
+    def teaches(self) -> bool:
+        """Whether the member is the chat's class teacher or a teacher of its group (RIGHT-07)."""
+        return any(ground.kind in TEACHING for ground in self.grounds)
 
     @property
     def capacities(self) -> frozenset[Capacity]:
         """The capacities in which the member is in this chat (CHAT-16)."""
         return frozenset(ground.capacity for ground in self.grounds)
+
+
+@dataclass(frozen=True, slots=True)
+class ByHand:
+    """What people did to a chat's members: whom they added and as what, and whom they took out (CHAT-31, CHAT-32)."""
+
+    additions: frozenset[tuple[ParticipantId, Capacity]] = frozenset()
+    exclusions: frozenset[ParticipantId] = frozenset()
+
+    def adding(self, participant: ParticipantId, capacity: Capacity) -> "ByHand":
+        """With the addition, which ends an exclusion."""
+        return ByHand(self.additions | {(participant, capacity)}, self.exclusions - {participant})
+
+    def excluding(self, participant: ParticipantId) -> "ByHand":
+        """Without any addition of theirs, and out whatever the roster says."""
+        return ByHand(
+            frozenset(addition for addition in self.additions if addition[0] != participant),
+            self.exclusions | {participant},
+        )
+
+    def readmitting(self, participant: ParticipantId) -> "ByHand":
+        """Without the exclusion, if there is one."""
+        return ByHand(self.additions, self.exclusions - {participant})
+
+
+NOTHING_BY_HAND = ByHand()
 
 
 Grounds = Mapping[ParticipantId, frozenset[Ground]]
@@ -152,6 +187,13 @@ class ChatReopened:
 
 
 @dataclass(frozen=True, slots=True)
+class ChatDeleted:
+    """A chat is no more (CHAT-15)."""
+
+    chat_id: ChatId
+
+
+@dataclass(frozen=True, slots=True)
 class ChatMembersChanged:
     """Who came, who left and whose role changed; somebody whose grounds alone changed is in none of the three."""
 
@@ -170,13 +212,26 @@ class Chat(EventRecorder):
     kind: ChatKind
     name: str
     memberships: dict[ParticipantId, Membership] = field(default_factory=dict)
+    by_hand: ByHand = NOTHING_BY_HAND
+    named_by_user: bool = False
     archived: bool = False
+    deleted_at: datetime | None = None
     version: int = 0
 
     @property
     def type(self) -> ChatType:
         """The type that the registry shows."""
         return type_of(self.kind)
+
+    @property
+    def deleted(self) -> bool:
+        """Whether it is no more."""
+        return self.deleted_at is not None
+
+    @property
+    def is_default(self) -> bool:
+        """Whether the system made it; it is never deleted then (CHAT-06)."""
+        return isinstance(self.kind, TeachersChat | ClassChat | ParentsChat)
 
     @property
     def administrators(self) -> frozenset[ParticipantId]:
@@ -218,9 +273,15 @@ class Chat(EventRecorder):
         )
         self.events.append(ChatMembersChanged(self.id, came, left, role_changed))
 
-    def take_name_of_class(self, name: str) -> None:
-        """A promoted class keeps its chat, renamed (CHAT-24). Idempotent."""
+    def rename(self, name: str) -> None:
+        """A user gives it a name, which it keeps from then on (CHAT-24)."""
         if name != self.name:
+            self.name, self.named_by_user = name, True
+            self.events.append(ChatRenamed(self.id, name))
+
+    def take_name_of_class(self, name: str) -> None:
+        """A promoted class keeps its chat, renamed unless a user gave it another name (CHAT-24). Idempotent."""
+        if name != self.name and not self.named_by_user:
             self.name = name
             self.events.append(ChatRenamed(self.id, name))
 
@@ -235,6 +296,18 @@ class Chat(EventRecorder):
         if self.archived:
             self.archived = False
             self.events.append(ChatReopened(self.id))
+
+    def delete(self, *, at: datetime) -> None:
+        """Ends it, with all memberships (CHAT-15).
+
+        Raises:
+            Refused: with DEFAULT_CHAT for a chat that the system made (CHAT-06).
+        """
+        if self.is_default:
+            raise refuse(ProblemCode.DEFAULT_CHAT, "id")
+        self.follow({}, at=at)
+        self.deleted_at = at
+        self.events.append(ChatDeleted(self.id))
 
 
 def create_default_chat(organization: OrganizationId, kind: TeachersChat | ClassChat | ParentsChat, name: str) -> Chat:

@@ -1,9 +1,16 @@
-"""Who belongs in which chat, and why: a function of the roster's facts and of the chat administrator (CHAT-30)."""
+"""Who belongs in which chat, and why.
+
+A function of the roster's facts, of the chat administrator, and of what people did by hand, and of nothing else
+(CHAT-30 … CHAT-32).
+"""
 
 from collections import defaultdict
 from collections.abc import Iterator
 
 from domain.chat import (
+    ADMINISTERING,
+    NOTHING_BY_HAND,
+    ByHand,
     ChatKind,
     ClassChat,
     Ground,
@@ -21,15 +28,20 @@ from domain.roster import Roster
 _STAFF = {PositionKind.ADMINISTRATION, PositionKind.PEDAGOGICAL}
 
 
-def grounds(kind: ChatKind, roster: Roster, chat_administrator: ParticipantId | None) -> Grounds:
+def grounds(
+    kind: ChatKind, roster: Roster, chat_administrator: ParticipantId | None, by_hand: ByHand = NOTHING_BY_HAND
+) -> Grounds:
     """Everybody who belongs in the organization's chat of that kind, with their grounds.
 
-    A ground counts only while the person has the capacity that it rests on (CHAT-32). The chat of a closed class or
-    group keeps the chat administrator alone (CHAT-24).
+    A ground counts only while the person has the capacity that it rests on (CHAT-32). Who was taken out by hand stays
+    out, except for a ground that makes them administrator (CHAT-31). The chat of a closed class or group keeps the
+    chat administrator alone (CHAT-24).
     """
+    having = {capacity: roster.all_as(capacity) for capacity in Capacity}
     found: defaultdict[ParticipantId, set[Ground]] = defaultdict(set)
-    for participant, ground in _claims(kind, roster, chat_administrator):
-        if roster.is_(ground.capacity, participant):
+    for participant, ground in _claims(kind, roster, chat_administrator, by_hand):
+        excluded = participant in by_hand.exclusions and ground.kind not in ADMINISTERING
+        if not excluded and participant in having[ground.capacity]:
             found[participant].add(ground)
     return {participant: frozenset(reasons) for participant, reasons in found.items()}
 
@@ -46,12 +58,14 @@ def is_closed(kind: ChatKind, roster: Roster) -> bool:
 
 
 def _claims(
-    kind: ChatKind, roster: Roster, chat_administrator: ParticipantId | None
+    kind: ChatKind, roster: Roster, chat_administrator: ParticipantId | None, by_hand: ByHand
 ) -> Iterator[tuple[ParticipantId, Ground]]:
     if chat_administrator is not None:
         yield chat_administrator, Ground(GroundKind.CHAT_ADMINISTRATOR, Capacity.EMPLOYEE)
     if is_closed(kind, roster):
         return
+    for participant, capacity in by_hand.additions:
+        yield participant, Ground(GroundKind.ADDED_BY_HAND, capacity)
     match kind:
         case TeachersChat():
             for employee, positions in roster.positions.items():

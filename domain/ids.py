@@ -16,6 +16,7 @@ GroupId = NewType("GroupId", UUID)
 LessonId = NewType("LessonId", UUID)
 ChatId = NewType("ChatId", UUID)
 VideoconferenceId = NewType("VideoconferenceId", UUID)
+RoleId = NewType("RoleId", UUID)
 CallId = NewType("CallId", UUID)
 """Our own id of one attempt to hold a call in Sferum; the call's name there carries it (SYNC-03)."""
 
@@ -63,3 +64,8 @@ def default_chat_id(organization: OrganizationId, what: str, of: UUID | None = N
 def account_id(person: PersonId) -> UUID:
     """The person's school account, whatever the organization."""
     return uuid5(_ROOT, f"account/{person}")
+
+
+def role_id(name: str) -> RoleId:
+    """The installation's role of that name."""
+    return RoleId(uuid5(_ROOT, f"role/{name}"))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from domain.ids import OrganizationId, ParticipantId, PersonId, participant_id
+from domain.ordering import sort_key
 
 
 class Capacity(StrEnum):
@@ -34,6 +35,11 @@ class Name:
     def full(self) -> str:
         """Last name, first name, patronymic."""
         return " ".join(part for part in (self.last, self.first, self.patronymic) if part)
+
+    @property
+    def key(self) -> str:
+        """People stand in the order of this string (CHAT-33)."""
+        return sort_key(self.last, self.first, self.patronymic)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ from domain.ids import ParticipantId
 from domain.participant import Capacity
 from domain.videoconference import Videoconference, VideoconferenceType
 
+Additions = frozenset[tuple[ParticipantId, Capacity]]
+"""People and as what somebody added them."""
 People = Mapping[ParticipantId, frozenset[Capacity]]
 
 
@@ -34,18 +36,25 @@ def default_participants(type: VideoconferenceType, chat: Chat) -> People:
     }
 
 
-def participants(conference: Videoconference, chat: Chat) -> People:
-    """The chat's people plus whom a user added minus whom a user took out (CONF-25)."""
+def participants(conference: Videoconference, chat: Chat, held: Additions) -> People:
+    """The chat's people plus whom a user added minus whom a user took out (CONF-25).
+
+    `held` are those of the additions whose capacity the person has now; the others do not count (CHAT-32).
+    """
     people: defaultdict[ParticipantId, set[Capacity]] = defaultdict(set)
     for member, capacities in default_participants(conference.type, chat).items():
         people[member] |= capacities
-    for added, capacity in conference.additions:
+    for added, capacity in conference.additions & held:
         people[added].add(capacity)
     return {person: frozenset(kinds) for person, kinds in people.items() if person not in conference.removals}
 
 
 def starters(
-    conference: Videoconference, chat: Chat, chat_administrator: ParticipantId | None, substitute: ParticipantId | None
+    conference: Videoconference,
+    chat: Chat,
+    chat_administrator: ParticipantId | None,
+    substitute: ParticipantId | None,
+    held: Additions,
 ) -> tuple[ParticipantId, ...]:
     """Whose account starts the call: the first of these who has a working link (CONF-26). Each once, in order."""
 
@@ -54,7 +63,7 @@ def starters(
         yield substitute
         yield from sorted(chat.administrators)
         yield conference.made_by
-        people = participants(conference, chat)
+        people = participants(conference, chat, held)
         yield from sorted(person for person, kinds in people.items() if Capacity.EMPLOYEE in kinds)
 
     return tuple(dict.fromkeys(person for person in in_order() if person is not None))

@@ -1,6 +1,8 @@
 """The roster: what the school system says of one organization's people, classes and groups, as plain facts."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from domain.ids import ClassId, GroupId, OrganizationId, ParticipantId, PersonId, class_id, group_id, participant_id
 from domain.participant import Capacity, Participant, PositionKind
@@ -52,11 +54,14 @@ class Roster:
     positions: dict[ParticipantId, tuple[PositionKind, ...]] = field(default_factory=dict)
     classes: dict[ClassId, SchoolClass] = field(default_factory=dict)
     groups: dict[GroupId, StudyGroup] = field(default_factory=dict)
-    enrolments: dict[ParticipantId, ClassId] = field(default_factory=dict)
+    enrolments: dict[ParticipantId, ClassId | None] = field(default_factory=dict)
+    """A pupil of the school may be in no class."""
     ties: set[tuple[ParticipantId, ParticipantId]] = field(default_factory=set)
     """(parent, pupil)"""
     roles: set[tuple[ParticipantId, str]] = field(default_factory=set)
     """(holder, name of the role)"""
+    idle_since: dict[ParticipantId, datetime] = field(default_factory=dict)
+    """Since when a person has no capacity (AUDIT-03)."""
 
     def participant_id(self, person: str) -> ParticipantId:
         """The id here of the school system's person."""
@@ -68,9 +73,30 @@ class Roster:
             case Capacity.EMPLOYEE:
                 return participant in self.positions
             case Capacity.PUPIL:
-                return participant in self.enrolments and not self.classes[self.enrolments[participant]].closed
+                return participant in self.enrolments and self._learns_in(self.enrolments[participant])
             case Capacity.PARENT:
                 return any(parent == participant and self.is_(Capacity.PUPIL, pupil) for parent, pupil in self.ties)
+
+    def all_as(self, capacity: Capacity) -> Collection[ParticipantId]:
+        """Everybody who has that capacity now."""
+        match capacity:
+            case Capacity.EMPLOYEE:
+                return self.positions.keys()
+            case Capacity.PUPIL:
+                return frozenset(pupil for pupil, of in self.enrolments.items() if self._learns_in(of))
+            case Capacity.PARENT:
+                pupils = self.all_as(Capacity.PUPIL)
+                return frozenset(parent for parent, pupil in self.ties if pupil in pupils)
+
+    def note_idle(self, *, at: datetime) -> None:
+        """Keeps since when each person has no capacity. Idempotent."""
+        busy = set[ParticipantId]().union(*(self.all_as(capacity) for capacity in Capacity))
+        self.idle_since = {person: self.idle_since.get(person, at) for person in self.people.keys() - busy}
+
+    def classes_of(self, pupils: Collection[ParticipantId]) -> frozenset[ClassId]:
+        """The classes in which the pupils are enrolled."""
+        found = (self.enrolments.get(pupil) for pupil in pupils)
+        return frozenset(school_class for school_class in found if school_class is not None)
 
     def pupils_of(self, school_class: ClassId) -> frozenset[ParticipantId]:
         """The pupils enrolled in the class."""
@@ -87,3 +113,6 @@ class Roster:
             if not self.people[employee].blocked
             and (PositionKind.ADMINISTRATION in positions or (employee, ORGANIZATION_ADMINISTRATOR) in self.roles)
         )
+
+    def _learns_in(self, school_class: ClassId | None) -> bool:
+        return school_class is None or not self.classes[school_class].closed

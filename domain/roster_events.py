@@ -160,6 +160,9 @@ RosterEvent = (
     | ParentTied | ParentUntied | GroupSaved | GroupClosed | RoleGranted | RoleWithdrawn
 )  # fmt: skip
 
+_NOT_OF_THE_ROSTER = {"SUPERADMINISTRATOR", "CHAT_ADMINISTRATOR"}
+"""The first is a claim of the token, the second a choice of the organization's settings (RIGHT-02)."""
+
 Touched = frozenset[ChatKind]
 """The chats whose members may be others after an event, named by what they follow."""
 
@@ -214,6 +217,8 @@ def apply(roster: Roster, event: RosterEvent) -> Touched:
             roster.groups[id] = replace(roster.groups[id], closed=True)
             return frozenset({SubjectChat(id)})
         case RoleGranted(person, role):
+            if role in _NOT_OF_THE_ROSTER:
+                raise EventImpossible(f"the role {role} is not granted by the school system")
             roster.roles.add((_person(roster, person), role))
             return frozenset()
         case RoleWithdrawn(person, role):
@@ -255,7 +260,7 @@ def _apply_to_pupil(roster: Roster, event: PupilEnrolled | PupilTransferred | Pu
                 raise EventImpossible(f"the person {person} is a pupil of another class: transfer them")
         case PupilTransferred(person, school_id):
             wanted = _open_class(roster, school_id)
-            if enrolled is None:
+            if pupil not in roster.enrolments:
                 raise EventImpossible(f"the person {person} is not a pupil: enrol them first")
     roster.enrolments[pupil] = wanted
     return left | _chats_of_pupil(roster, pupil)
@@ -278,7 +283,7 @@ def _chats_of_employee(roster: Roster, employee: ParticipantId) -> Touched:
 
 
 def _parents_chats(roster: Roster, pupils: Iterable[ParticipantId]) -> Touched:
-    return frozenset(ParentsChat(roster.enrolments[pupil]) for pupil in pupils if pupil in roster.enrolments)
+    return frozenset(ParentsChat(school_class) for school_class in roster.classes_of(list(pupils)))
 
 
 def _person(roster: Roster, person: PersonId) -> ParticipantId:

@@ -139,7 +139,18 @@ class Videoconference(EventRecorder):
     phase: Phase
     additions: frozenset[tuple[ParticipantId, Capacity]] = frozenset()
     removals: frozenset[ParticipantId] = frozenset()
+    deleted_at: datetime | None = None
     version: int = 0
+
+    @property
+    def deleted(self) -> bool:
+        """Whether it is no more; nobody sees it then."""
+        return self.deleted_at is not None
+
+    @property
+    def is_active(self) -> bool:
+        """Whether people may be in its call."""
+        return isinstance(self.phase, Active)
 
     @property
     def status(self) -> VideoconferenceStatus:
@@ -159,6 +170,8 @@ class Videoconference(EventRecorder):
     @property
     def due_at(self) -> datetime | None:
         """When the clock has the next step to take here; None once it is over."""
+        if self.deleted:
+            return None
         match self.phase:
             case Scheduled(begin_at):
                 return min(begin_at, self.slot.end)
@@ -254,6 +267,13 @@ class Videoconference(EventRecorder):
                 pass
             case _:
                 raise refuse(ProblemCode.WRONG_STATUS, "id", status=self.status)
+
+    def delete(self, *, at: datetime) -> None:
+        """It is no more, whatever it was; a call that it has is needed no more (CONF-15)."""
+        if isinstance(self.phase, Starting | Active):
+            self.events.append(CallReleased(self.phase.call))
+        self.deleted_at = at
+        self._changed("deleted")
 
     def waits_for(self, call: CallId) -> bool:
         """Whether the call was asked for and nothing is known of it yet."""

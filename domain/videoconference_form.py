@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from domain.chat import Chat, ChatType, ClassChat, SubjectChat
 from domain.errors import Problem, ProblemCode, Refused
-from domain.ids import ClassId, LessonId, ParticipantId
+from domain.ids import LessonId, ParticipantId
 from domain.lesson import Lesson
 from domain.participant import Capacity
 from domain.participation import default_participants, parents_allowed
@@ -119,7 +119,7 @@ def _lesson_problems(
     match chat.kind:
         case SubjectChat(group_id) if group_id != lesson.group_id:
             yield Problem(ProblemCode.LESSON_OF_ANOTHER_GROUP, where)
-        case ClassChat(class_id) if class_id not in _classes_of(group, roster):
+        case ClassChat(class_id) if class_id not in roster.classes_of(group.pupils):
             yield Problem(ProblemCode.LESSON_OF_ANOTHER_GROUP, where)
         case _:
             pass
@@ -176,7 +176,3 @@ def _default_name(chat: Chat, lesson: Lesson | None, group: StudyGroup | None, z
     if lesson is None or group is None:
         return f"Онлайн-урок, {chat.name}"
     return f"{group.subject}, {group.name}, {lesson.starts_at.astimezone(zone):%d.%m.%Y %H:%M}"
-
-
-def _classes_of(group: StudyGroup, roster: Roster) -> frozenset[ClassId]:
-    return frozenset(roster.enrolments[pupil] for pupil in group.pupils if pupil in roster.enrolments)

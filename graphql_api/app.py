@@ -35,6 +35,8 @@ def create_app(container: Container) -> Starlette:
     parts = Parts(
         use_cases=container.use_cases(),
         views=container.views(),
+        audit=container.audit_views(),
+        people=container.people_views(),
         changes=container.announcements(),
         public_url=settings.public_url,
         sferum_url=settings.sferum_url,

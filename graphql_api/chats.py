@@ -1,46 +1,32 @@
 """The chats' registry."""
 
 from datetime import datetime
-from enum import Enum
 from typing import Annotated, Self
 
 import strawberry
 
-from application.views import ChatView, MembershipView, Page, SchoolClassView
-from domain.access import Permission, Viewer
+from application.views import (
+    ALL_OPEN_CHATS,
+    ChatFilter,
+    ChatOrder,
+    ChatOrderField,
+    ChatView,
+    MemberFilter,
+    MembershipView,
+    Page,
+)
+from domain.access import ChatAction, Viewer, chat_actions, may_edit_chat
 from domain.chat import ChatType, GroundKind, MembershipRole
-from domain.ids import ChatId
+from domain.ids import ChatId, ClassId, SubjectId
 from domain.participant import Capacity
 from graphql_api.context import Info
+from graphql_api.enums import OrderDirection
 from graphql_api.global_ids import global_id, id_of
 from graphql_api.nodes import Node
 from graphql_api.organizations import OrganizationArgument, chosen_organization
 from graphql_api.pagination import After, Connection, First, Offset, window
 from graphql_api.participants import Participant
-
-
-@strawberry.type(description="A class.")
-class SchoolClass(Node):
-    """A class."""
-
-    name: str = strawberry.field(description="Its name, as «8 К».")
-    class_teacher: Participant | None = strawberry.field(description="Its class teacher.")
-
-    @classmethod
-    def of(cls, view: SchoolClassView) -> Self:
-        """The class of a view."""
-        return cls(
-            id=global_id("SchoolClass", view.id),
-            name=view.name,
-            class_teacher=Participant.maybe(view.class_teacher),
-        )
-
-
-@strawberry.type(description="A subject that is taught.")
-class Subject(Node):
-    """A subject."""
-
-    name: str = strawberry.field(description="Its name.")
+from graphql_api.people import SchoolClass, Subject
 
 
 @strawberry.type(description="One reason why somebody is in a chat.")
@@ -65,20 +51,55 @@ class Membership:
     )
 
 
-@strawberry.enum(description="What the viewer may do with a chat.")
-class ChatAction(Enum):
-    """Actions on a chat."""
-
-    CREATE_VIDEOCONFERENCE = strawberry.enum_value(
-        "CREATE_VIDEOCONFERENCE", description="Make a videoconference for it."
-    )
-
-
 @strawberry.input(description="Which members.")
 class MembershipFilter:
-    """A tab of the members table."""
+    """A tab of the members table, and a search in it."""
 
+    name_contains: str | None = strawberry.field(
+        default=None, description="Those whose full name has each of these words, in any order."
+    )
     capacity: Capacity | None = strawberry.field(default=None, description="Those who are in the chat in it.")
+
+
+@strawberry.input(name="ChatFilter", description="Which chats; all that is given must hold.")
+class ChatFilterInput:
+    """The filters of the registry of chats."""
+
+    name_contains: str | None = strawberry.field(
+        default=None, description="Those whose name has each of these words, in any order."
+    )
+    types: list[ChatType] | None = strawberry.field(default=None, description="Those of one of these types.")
+    school_class_id: strawberry.ID | None = strawberry.field(default=None, description="Those that follow the class.")
+    subject_id: strawberry.ID | None = strawberry.field(
+        default=None, description="Those whose study group learns the subject."
+    )
+    archived: bool | None = strawberry.field(
+        default=False, description="Only archived ones, or only the others; null for both."
+    )
+
+    def read(self) -> ChatFilter | None:
+        """The filter that is meant; None where an id in it is of nothing that chats are found by."""
+        school_class = None if self.school_class_id is None else id_of("SchoolClass", self.school_class_id)
+        subject = None if self.subject_id is None else id_of("Subject", self.subject_id)
+        if (self.school_class_id is not None and school_class is None) or (
+            self.subject_id is not None and subject is None
+        ):
+            return None
+        return ChatFilter(
+            name_contains=self.name_contains,
+            types=None if self.types is None else tuple(self.types),
+            school_class=None if school_class is None else ClassId(school_class),
+            subject=None if subject is None else SubjectId(subject),
+            archived=self.archived,
+        )
+
+
+@strawberry.input(name="ChatOrder", description="In which order; what is equal stands in the order of creation.")
+class ChatOrderInput:
+    """A column of the registry of chats, and which way."""
+
+    field: ChatOrderField = strawberry.field(description="By what.")
+    direction: OrderDirection = strawberry.field(default=OrderDirection.ASC, description="Which way.")
 
 
 @strawberry.type(description="A chat of the school.")
@@ -107,48 +128,43 @@ class Chat(Node):
         offset: Offset = None,
     ) -> Connection[Membership]:
         """Read in one statement for all chats of the operation."""
-        part, capacity = window(first, after, offset), filter.capacity if filter else None
+        part = window(first, after, offset)
+        which = MemberFilter(filter.name_contains, filter.capacity) if filter else MemberFilter()
         views = info.context.parts.views
 
         async def load(chats: list[ChatId]) -> list[Page[MembershipView]]:
-            pages = await views.members(chats, capacity, part)
+            pages = await views.members(chats, which, part)
             return [pages[chat] for chat in chats]
 
-        page = await info.context.loader(("members", part, capacity), load).load(self.view.id)
+        page = await info.context.loader(("members", part, which), load).load(self.view.id)
         viewer = await info.context.viewer()
         return Connection[Membership].of(page, part, lambda member: _membership(member, viewer, self.view))
 
     @classmethod
     def of(cls, view: ChatView, viewer: Viewer) -> Self:
         """The chat of a view, with what the viewer may do."""
-        may_create = viewer.may(Permission.CONFERENCE_CREATE, view.organization_id) or _administers(viewer, view)
+        allowed = chat_actions(viewer, view.place)
         return cls(
             id=global_id("Chat", view.id),
             name=view.name,
             type=view.type,
             school_class=None if view.school_class is None else SchoolClass.of(view.school_class),
-            subject=None
-            if view.subject is None
-            else Subject(id=global_id("Subject", view.subject.id), name=view.subject.name),
+            subject=None if view.subject is None else Subject.of(view.subject),
             member_count=view.member_count,
             administrator=Participant.maybe(view.administrator),
             is_default=view.type in {ChatType.TEACHERS, ChatType.CLASS, ChatType.PARENTS},
             archived=view.archived,
             version=view.version,
-            viewer_can=[ChatAction.CREATE_VIDEOCONFERENCE] if may_create and not view.archived else [],
+            viewer_can=[action for action in ChatAction if action in allowed],
             view=view,
         )
 
 
-def _administers(viewer: Viewer, chat: ChatView) -> bool:
-    return chat.viewer_role is MembershipRole.ADMINISTRATOR and not viewer.blocked
-
-
 def _membership(member: MembershipView, viewer: Viewer, chat: ChatView) -> Membership:
-    may_edit = viewer.may(Permission.CHAT_EDIT, chat.organization_id) or _administers(viewer, chat)
+    may_edit = may_edit_chat(viewer, chat.place)
     shown = may_edit or member.participant.id == viewer.participant_id
     return Membership(
-        participant=Participant.of(member.participant),
+        participant=Participant.of(member.participant, detailed=may_edit),
         role=member.role,
         capacities=list(member.capacities),
         grounds=[
@@ -181,11 +197,13 @@ async def chat_by_id(info: Info, id: ChatId) -> Chat | None:
 class ChatQueries:
     """Queries of this module."""
 
-    @strawberry.field(description="The registry of chats, in the order of their creation.")
+    @strawberry.field(description="The registry of chats, in the order of their creation unless asked otherwise.")
     async def chats(
         self,
         info: Info,
         organization_id: OrganizationArgument = None,
+        filter: Annotated[ChatFilterInput | None, strawberry.argument(description="Which chats.")] = None,
+        order_by: Annotated[ChatOrderInput | None, strawberry.argument(description="In which order.")] = None,
         first: First = None,
         after: After = None,
         offset: Offset = None,
@@ -193,9 +211,13 @@ class ChatQueries:
         """What the viewer may see of it, which may be nothing."""
         part, viewer = window(first, after, offset), await info.context.viewer()
         organization = await chosen_organization(info, organization_id)
+        which = ALL_OPEN_CHATS if filter is None else filter.read()
+        order = ChatOrder()
+        if order_by is not None:
+            order = ChatOrder(order_by.field, descending=order_by.direction is OrderDirection.DESC)
         page: Page[ChatView] = Page((), 0)
-        if organization is not None:
-            page = await info.context.parts.views.chats(viewer, organization, part)
+        if organization is not None and which is not None:
+            page = await info.context.parts.views.chats(viewer, organization, part, which=which, order=order)
         return Connection[Chat].of(page, part, lambda view: Chat.of(view, viewer))
 
     @strawberry.field(description="A chat; null if there is none that the viewer may know of.")

@@ -6,8 +6,10 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
 from typing import Any
 
+from domain.ids import OrganizationId, organization_id
 from graphql_api.requests import MOST_BYTES
 from infrastructure.settings import PREFIX, BadSettings, Settings, load_settings
 
@@ -36,6 +38,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     whose.add_argument("--person", metavar="ID", help="anybody, by the id in the school system")
     token.add_argument("--organization", metavar="ID", help="the school, where the person's id does not tell it")
     token.set_defaults(does=_token)
+    roster = commands.add_parser("import-roster", help="a school's people, classes and groups, as a OneRoster bundle")
+    roster.add_argument("path", metavar="PATH", help="the bundle: a folder or a zip archive")
+    roster.add_argument("--organization", metavar="ID", required=True, help="its id here or in the school system")
+    roster.add_argument("--dry-run", action="store_true", help="only show what it would change")
+    roster.add_argument("--yes", action="store_true", help="apply it without asking")
+    roster.add_argument("--names", action="store_true", help="show the people, classes and groups too")
+    roster.add_argument("--allow-removals", action="store_true", help="apply it whatever it ends")
+    roster.add_argument("--create", metavar="ZONE", help="make the organization, in this time zone, if it is unknown")
+    roster.set_defaults(does=_import_roster)
     given = parser.parse_args(arguments)
     try:
         code: int = given.does(given)
@@ -153,6 +164,53 @@ def _token(given: argparse.Namespace) -> int:
         print(error, file=sys.stderr)
         return 1
     return 0
+
+
+def _import_roster(given: argparse.Namespace) -> int:
+    from graphql_api.global_ids import id_of
+    from infrastructure.container import storage
+    from infrastructure.oneroster.command import Console, Wish, import_roster
+
+    def does(settings: Settings) -> int:
+        id = id_of("Organization", given.organization)
+        wish = Wish(
+            path=Path(given.path),
+            organization=organization_id(given.organization) if id is None else OrganizationId(id),
+            school_id=given.organization if id is None else None,
+            max_removal=settings.import_max_removal,
+            dry_run=given.dry_run,
+            yes=given.yes,
+            names=given.names,
+            allow_removals=given.allow_removals,
+            create=given.create,
+        )
+        ask = input if sys.stdin.isatty() else None
+        return import_roster(wish, lambda: storage(settings), Console(sys.stdout, sys.stderr, ask))
+
+    return _on_storage(does)
+
+
+def _on_storage(does: Callable[[Settings], int]) -> int:
+    """Does something that needs Postgres alone: that of the settings, else that of a `sferum run` that is up."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from infrastructure.embedded.running import running_database_url
+
+    if os.environ.get(f"{PREFIX}DATABASE_URL"):
+        settings = load_settings()
+    else:
+        settings = load_settings(environment=_environment())
+        url = running_database_url(settings)
+        if url is None:
+            data = settings.data_dir.absolute()
+            print(f"Start `sferum run` on {data}, or set {PREFIX}DATABASE_URL.", file=sys.stderr)
+            return 1
+        settings = load_settings(environment=_environment(), database_url=url)
+    try:
+        return does(settings)
+    except (SQLAlchemyError, OSError) as error:
+        print(f"The database did not do what it was asked: {_reason(error)}", file=sys.stderr)
+        return 1
 
 
 def _until_stopped(part: str, work: Callable[[Settings], Coroutine[Any, Any, None]]) -> int:

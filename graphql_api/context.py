@@ -8,6 +8,8 @@ from typing import Any
 import strawberry
 from strawberry.dataloader import DataLoader
 
+from application.audit_views import AuditViews
+from application.people_views import PeopleViews
 from application.use_cases import UseCases
 from application.views import Changes, Claims, ViewerView, Views
 from domain.access import Viewer
@@ -33,6 +35,8 @@ class Parts:
 
     use_cases: UseCases
     views: Views
+    audit: AuditViews
+    people: PeopleViews
     changes: Changes
     public_url: str
     sferum_url: str

@@ -6,8 +6,10 @@ from typing import TypeVar
 import strawberry
 from strawberry.types.enum import StrawberryEnumDefinition
 
-from domain.access import MetaRole, Permission
+from application.views import ChatOrderField
+from domain.access import ChatAction, MetaRole, OrganizationAction, Permission
 from domain.account_link import AccountLinkStatus
+from domain.audit import AuditCause
 from domain.chat import ChatType, GroundKind, MembershipRole
 from domain.errors import ProblemCode
 from domain.participant import Capacity, PositionKind
@@ -15,6 +17,14 @@ from domain.videoconference import FailureReason, FinishedBy, VideoconferenceSta
 from graphql_api.messages import MESSAGES
 
 E = TypeVar("E", bound=type[Enum])
+
+
+@strawberry.enum(description="Which way a list is sorted.")
+class OrderDirection(Enum):
+    """Directions."""
+
+    ASC = strawberry.enum_value("ASC", description="The least first.")
+    DESC = strawberry.enum_value("DESC", description="The greatest first.")
 
 
 def describe(enumeration: E, description: str, values: dict[str, str]) -> None:
@@ -84,6 +94,49 @@ describe(
         "PARENT_OF": "Is a parent of a pupil of the class.",
         "GROUP_TEACHER": "Teaches the study group.",
         "GROUP_PUPIL": "Learns in the study group.",
+        "ADDED_BY_HAND": "Was added by somebody who may edit the chat; holds while they have the capacity.",
+    },
+)
+describe(
+    ChatAction,
+    "What the viewer may do with a chat.",
+    {
+        "EDIT": "Rename it, add and remove members.",
+        "DELETE": "Delete it.",
+        "CREATE_VIDEOCONFERENCE": "Make a videoconference for it.",
+    },
+)
+describe(
+    ChatOrderField,
+    "A column of the registry of chats.",
+    {
+        "CREATED": "The order of creation, in which they stand unless asked otherwise.",
+        "NAME": "The name, numbers in it by their value.",
+        "TYPE": "The type, in the order of the enumeration.",
+        "SCHOOL_CLASS": "The class, by number and letter; those without one last, either way.",
+        "SUBJECT": "The subject; those without one last, either way.",
+        "MEMBER_COUNT": "How many people are in it.",
+        "ADMINISTRATOR": "The chat administrator, who is the same in all chats of an organization.",
+    },
+)
+describe(
+    OrganizationAction,
+    "What the viewer may do in an organization.",
+    {
+        "CREATE_CHAT": "Add chats.",
+        "CREATE_VIDEOCONFERENCE": "Add videoconferences, for some chat at least.",
+        "SET_CHAT_ADMINISTRATOR": "Choose the chat administrator.",
+        "READ_AUDIT": "Read who changed what.",
+    },
+)
+describe(
+    AuditCause,
+    "For what cause something was changed.",
+    {
+        "USER": "Somebody did it.",
+        "SCHEDULE": "Its time came.",
+        "ROSTER": "The school system told of it.",
+        "SFERUM": "It happened in Sferum.",
     },
 )
 describe(

@@ -5,6 +5,9 @@ from uuid import UUID
 
 import strawberry
 
+NO_ONE = UUID(int=0)
+"""What an id that is none of ours stands for."""
+
 
 def global_id(kind: str, id: UUID) -> strawberry.ID:
     """The id that clients see."""

@@ -14,6 +14,18 @@ MESSAGES: dict[ProblemCode, tuple[str, str]] = {
     ProblemCode.INVALID: ("Недопустимое значение.", "This value cannot be used."),
     ProblemCode.TOO_LONG: ("Слишком длинно: не больше {most} знаков.", "Too long: at most {most} characters."),
     ProblemCode.TOO_MANY: ("Слишком много: не больше {most}.", "Too many: at most {most}."),
+    ProblemCode.DEFAULT_CHAT: (
+        "Этот чат создан системой: его можно изменить, но не удалить.",
+        "The system made this chat: it can be edited, never deleted.",
+    ),
+    ProblemCode.CHAT_HAS_VIDEOCONFERENCES: (
+        "В чате есть запланированные или идущие видеоконференции: сначала завершите или удалите их.",
+        "Videoconferences are planned or held in the chat: finish or delete them first.",
+    ),
+    ProblemCode.CHAT_ADMINISTRATOR_STAYS: (
+        "Администратора чата нельзя убрать вручную: его заменяют настройки организации или расписание школы.",
+        "An administrator of the chat is not taken out by hand: the settings or the school's roster replace them.",
+    ),
     ProblemCode.ORGANIZATION_REQUIRED: ("Укажите организацию.", "Name the organization."),
     ProblemCode.NOT_IN_ADMINISTRATORS_REGISTRY: (
         "Выберите сотрудника из реестра «Администраторы».",
@@ -107,6 +119,13 @@ def message_of(problem: Problem, language: Language) -> str:
     """The sentence for a user."""
     russian, english = MESSAGES[problem.code]
     return (russian if language == "ru" else english).format(**problem.facts)
+
+
+def unlinked_message(total: int, language: Language) -> str:
+    """The question of the warning before people are added who have not linked a profile (CHAT-13)."""
+    if language == "ru":
+        return f"Не привязали учебный профиль VK ID: {total}. Они появятся в чате Сферума, когда привяжут. Сохранить?"
+    return f"Without a linked education profile: {total}. They will be in the Sferum chat once they link. Save?"
 
 
 def language_of(accept_language: str) -> Language:

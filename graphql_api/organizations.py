@@ -6,10 +6,12 @@ from zoneinfo import ZoneInfo
 
 import strawberry
 
-from application.views import OrganizationView
-from domain.access import MetaRole, Permission
+from application.audit_views import AttentionView
+from application.views import OrganizationView, Page, ParticipantView
+from domain.access import MetaRole, OrganizationAction, Permission, organization_actions, sees_registry
 from domain.account_link import AccountLinkStatus
 from domain.ids import OrganizationId
+from graphql_api.attention import AttentionItem
 from graphql_api.context import Info
 from graphql_api.errors import PublicError
 from graphql_api.global_ids import global_id, id_of
@@ -32,6 +34,50 @@ class Organization(Node):
     chat_administrator: Participant | None = strawberry.field(
         description="The employee who administers its chats in Sferum."
     )
+    view: strawberry.Private[OrganizationView]
+
+    @strawberry.field(description="What the viewer may do in it.")
+    async def viewer_can(self, info: Info) -> list[OrganizationAction]:
+        """By the rights of this moment."""
+        allowed = organization_actions(await info.context.viewer(), self.view.id)
+        return [action for action in OrganizationAction if action in allowed]
+
+    @strawberry.field(description="The «Администраторы» registry, by name: of whom the chat administrator is chosen.")
+    async def administrators(
+        self,
+        info: Info,
+        name_contains: Annotated[
+            str | None, strawberry.argument(description="Those whose full name has each of these words, in any order.")
+        ] = None,
+        first: First = None,
+        after: After = None,
+        offset: Offset = None,
+    ) -> Connection[Participant]:
+        """Nobody for who neither chooses nor views the registry (RIGHT-02)."""
+        part, viewer = window(first, after, offset), await info.context.viewer()
+        chooses = OrganizationAction.SET_CHAT_ADMINISTRATOR in organization_actions(viewer, self.view.id)
+        page: Page[ParticipantView] = Page((), 0)
+        if chooses or sees_registry(viewer, self.view.id):
+
+            async def load(ids: list[OrganizationId]) -> list[Page[ParticipantView]]:
+                pages = await info.context.parts.people.administrators(ids, name_contains, part)
+                return [pages[id] for id in ids]
+
+            page = await info.context.loader(("administrators", name_contains, part), load).load(self.view.id)
+        return Connection[Participant].of(page, part, lambda view: Participant.of(view, detailed=chooses))
+
+    @strawberry.field(description="What waits for somebody, for who may view the registry; the longest first.")
+    async def attention(self, info: Info, first: First = None, after: After = None) -> Connection[AttentionItem]:
+        """Read in one statement for all organizations of the operation."""
+        part, viewer, language = window(first, after, None), await info.context.viewer(), info.context.language
+
+        async def load(ids: list[OrganizationId]) -> list[Page[AttentionView]]:
+            pages = await info.context.parts.audit.attention(viewer, ids, part)
+            return [pages[id] for id in ids]
+
+        page = await info.context.loader(("attention", part), load).load(self.view.id)
+        zone = self.view.time_zone
+        return Connection[AttentionItem].of(page, part, lambda item: AttentionItem.of(item, zone, language))
 
     @classmethod
     def of(cls, view: OrganizationView) -> Self:
@@ -41,6 +87,7 @@ class Organization(Node):
             name=view.name,
             time_zone=view.time_zone,
             chat_administrator=Participant.maybe(view.chat_administrator),
+            view=view,
         )
 
 
@@ -126,9 +173,16 @@ class OrganizationQueries:
 
     @strawberry.field(description="The organizations in which the viewer works, by name.")
     async def organizations(
-        self, info: Info, first: First = None, after: After = None, offset: Offset = None
+        self,
+        info: Info,
+        name_contains: Annotated[
+            str | None, strawberry.argument(description="Those whose name has each of these words, in any order.")
+        ] = None,
+        first: First = None,
+        after: After = None,
+        offset: Offset = None,
     ) -> Connection[Organization]:
         """One, or for a Superadministrator all."""
-        part = window(first, after, offset)
-        page = await info.context.parts.views.organizations(await info.context.viewer(), part)
+        part, viewer = window(first, after, offset), await info.context.viewer()
+        page = await info.context.parts.views.organizations(viewer, part, name_contains=name_contains)
         return Connection[Organization].of(page, part, Organization.of)

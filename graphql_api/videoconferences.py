@@ -4,7 +4,6 @@ from collections.abc import AsyncGenerator
 from datetime import datetime
 from enum import Enum
 from typing import Annotated, Self
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import strawberry
@@ -18,15 +17,14 @@ from domain.videoconference_form import LIST_FIELDS, VideoconferenceForm
 from graphql_api.chats import Chat, chat_by_id
 from graphql_api.context import Info
 from graphql_api.errors import PublicError
-from graphql_api.global_ids import global_id, id_of
+from graphql_api.global_ids import NO_ONE, global_id, id_of
 from graphql_api.nodes import Node
 from graphql_api.organizations import OrganizationArgument, chosen_organization
 from graphql_api.pagination import After, Connection, First, Offset, PageInfo, cursor, page_info, window
-from graphql_api.participants import Participant
+from graphql_api.participants import Participant, ParticipantFilter
 from graphql_api.problems import Refusal, RefusalsAsData
 
 MOST_PEOPLE = 1000
-NO_ONE = UUID(int=0)
 
 
 @strawberry.enum(description="What the viewer may do with a videoconference.")
@@ -52,13 +50,6 @@ class VideoconferenceParticipantConnection:
     total_count: int = strawberry.field(description="How many participants there are.")
     edges: list[VideoconferenceParticipantEdge] = strawberry.field(description="The participants of this page.")
     page_info: PageInfo = strawberry.field(description="Where this page stands in the list.")
-
-
-@strawberry.input(description="Which people.")
-class ParticipantFilter:
-    """A tab of the participants table."""
-
-    capacity: Capacity | None = strawberry.field(default=None, description="Those who take part in it.")
 
 
 @strawberry.type(description="A videoconference: it starts and ends by itself.")
@@ -97,6 +88,10 @@ class Videoconference(Node):
     ) -> VideoconferenceParticipantConnection:
         """Read in one statement for all conferences of the operation."""
         part, capacity = window(first, after, offset), filter.capacity if filter else None
+        if filter is not None and filter != ParticipantFilter(capacity=capacity):
+            raise PublicError(
+                "The participants of a videoconference are narrowed by «capacity» alone.", code="BAD_REQUEST"
+            )
         views = info.context.parts.views
 
         async def load(ids: list[VideoconferenceId]) -> list[Page[TakingPartView]]:
@@ -277,12 +272,14 @@ class VideoconferenceSubscriptions:
                 raise PublicError("Not found.", code="NOT_FOUND")
             yield Videoconference.of(present)
             async for change in changes:
-                if change.version <= present.version:
+                if change.version < present.version:
                     continue
                 view = change.seen_by(viewer)
                 if view is None:
                     return
-                yield Videoconference.of(view)
+                if view != present:
+                    present = view
+                    yield Videoconference.of(view)
 
 
 async def videoconference_by_id(info: Info, id: VideoconferenceId) -> Videoconference | None:

@@ -11,14 +11,20 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from application.account_links import AccessTokens, BeginAccountLink, CompleteAccountLink, DepartForVkId
 from application.calls import EndCall, FindCall, HoldStarts, StartCall
+from application.chats import CreateChat, DeleteChat, UpdateChat
 from application.clock import KeepTime
-from application.organizations import FoundOrganization, SetChatAdministrator
+from application.organizations import FoundOrganization, SetChatAdministrator, SetRolePermissions
+from application.ports import Begin
 from application.roster import ApplyRosterEvents
+from application.roster_import import ApplyRosterImport, LookUpKnown, PlanRosterImport, TurnDays
+from application.timetable_import import ApplyTimetableImport, LookUpTime, PlanTimetableImport
 from application.use_cases import UseCases
 from application.videoconferences import CreateVideoconference, FinishVideoconference
 from infrastructure.announcements import Announcements
+from infrastructure.db.audit_views import PostgresAuditViews
 from infrastructure.db.cipher import Cipher, token_keys
 from infrastructure.db.engine import create_engine
+from infrastructure.db.people_views import PostgresPeopleViews
 from infrastructure.db.unit_of_work import units_of_work
 from infrastructure.db.views import PostgresViews
 from infrastructure.jobs.relay import Relay
@@ -46,6 +52,8 @@ class Container(containers.DeclarativeContainer):
     relay = providers.Singleton(Relay, engine, redis)
     begin = providers.Singleton(units_of_work, engine, cipher, told=relay.provided.wake)
     views = providers.Singleton(PostgresViews, engine)
+    audit_views = providers.Singleton(PostgresAuditViews, engine)
+    people_views = providers.Singleton(PostgresPeopleViews, engine)
     announcements = providers.Singleton(Announcements, engine, redis)
     token_verifier = providers.Singleton(
         TokenVerifier,
@@ -79,7 +87,18 @@ class Container(containers.DeclarativeContainer):
         UseCases,
         found_organization=providers.Singleton(FoundOrganization, begin),
         set_chat_administrator=providers.Singleton(SetChatAdministrator, begin),
+        set_role_permissions=providers.Singleton(SetRolePermissions, begin),
+        create_chat=providers.Singleton(CreateChat, begin),
+        update_chat=providers.Singleton(UpdateChat, begin),
+        delete_chat=providers.Singleton(DeleteChat, begin),
         apply_roster_events=providers.Singleton(ApplyRosterEvents, begin),
+        look_up_known=providers.Singleton(LookUpKnown, begin),
+        plan_roster_import=providers.Singleton(PlanRosterImport, begin, settings.provided.import_max_removal),
+        apply_roster_import=providers.Singleton(ApplyRosterImport, begin, settings.provided.import_max_removal),
+        turn_days=providers.Singleton(TurnDays, begin),
+        look_up_time=providers.Singleton(LookUpTime, begin),
+        plan_timetable_import=providers.Singleton(PlanTimetableImport, begin),
+        apply_timetable_import=providers.Singleton(ApplyTimetableImport, begin, settings.provided.import_max_removal),
         begin_account_link=providers.Singleton(
             BeginAccountLink,
             begin,
@@ -100,6 +119,16 @@ class Container(containers.DeclarativeContainer):
         find_call=providers.Singleton(FindCall, begin, messenger, start_call),
         end_call=providers.Singleton(EndCall, begin, messenger),
     )
+
+
+@asynccontextmanager
+async def storage(settings: Settings) -> AsyncIterator[Begin]:
+    """Units of work alone, for a command that wants no Redis: a worker hands on what it wrote within a second."""
+    engine = create_engine(settings)
+    try:
+        yield units_of_work(engine, Cipher(token_keys(settings)))
+    finally:
+        await engine.dispose()
 
 
 @asynccontextmanager

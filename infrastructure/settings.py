@@ -69,6 +69,10 @@ class Settings(BaseSettings):
         Field(description="Keys that encrypt VK ID tokens, comma-separated Fernet keys, the newest first."),
     ] = None
 
+    import_max_removal: Annotated[
+        int,
+        Field(description="Largest share, in percent, that an import may end without being told to.", ge=0, le=100),
+    ] = 20
     prepare_seconds: Annotated[
         int, Field(description="How long before its start a conference's call is prepared (CONF-17).", ge=0, le=60)
     ] = 60

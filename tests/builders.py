@@ -10,8 +10,9 @@ from typing import Any
 from uuid import uuid4
 
 from application.ports import Begin
-from domain.access import MetaRole, Viewer
+from domain.access import MetaRole, Permission, Viewer
 from domain.account_link import AccountLink, EducationProfile, LinkAttempt, Tokens
+from domain.audit import SCHEDULE
 from domain.call import Asked, Call, CallState
 from domain.chat import Chat, ChatKind, ClassChat, OtherChat, ParentsChat, SubjectChat
 from domain.grounds import grounds, is_closed
@@ -274,10 +275,15 @@ def a_viewer(
     *,
     organization: OrganizationId | None = SCHOOL,
     meta_role: MetaRole | None = None,
+    granted: Collection[Permission] | None = None,
+    teaches: bool = False,
     blocked: bool = False,
     roster_service: bool = False,
 ) -> Viewer:
-    """Who asks; a participant of the organization, unless it is the service account or nobody's employee."""
+    """Who asks; a participant of the organization, unless it is the service account or nobody's employee.
+
+    A meta-role permits everything unless `granted` is given, somebody without one nothing.
+    """
     takes_part = organization is not None and not roster_service
     return Viewer(
         person_id=PersonId(person),
@@ -285,6 +291,8 @@ def a_viewer(
         participant_id=participant(person, organization) if takes_part and organization else None,
         blocked=blocked,
         meta_role=meta_role,
+        granted=frozenset(granted if granted is not None else Permission if meta_role is not None else ()),
+        teaches_somewhere=teaches,
         roster_service=roster_service,
     )
 
@@ -307,7 +315,7 @@ async def put(
     attempts: Sequence[LinkAttempt] = (),
 ) -> None:
     """Saves all of it in a unit of work of its own, each thing after what it refers to."""
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         if organization is not None:
             await uow.organizations.save(organization)
         if roster is not None:

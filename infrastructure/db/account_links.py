@@ -1,7 +1,7 @@
 """Account links and attempts as rows; what opens somebody's account is sealed."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import datetime
 
@@ -11,8 +11,17 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from application.audit import Trail, link_facts, link_subject
 from application.ports import ConcurrentChange
-from domain.account_link import AccountLink, AccountLinkBroke, AccountLinked, EducationProfile, LinkAttempt, Tokens
+from domain.account_link import (
+    AccountLink,
+    AccountLinkBroke,
+    AccountLinked,
+    AccountLinkStatus,
+    EducationProfile,
+    LinkAttempt,
+    Tokens,
+)
 from domain.ids import ParticipantId, PersonId, account_id
 from infrastructure.db import outbox
 from infrastructure.db.cipher import Cipher
@@ -39,8 +48,9 @@ def open_tokens(sealed: bytes, cipher: Cipher) -> Tokens | None:
 class PostgresAccountLinks:
     """Implements `application.ports.AccountLinks`."""
 
-    def __init__(self, connection: AsyncConnection, cipher: Cipher) -> None:
+    def __init__(self, connection: AsyncConnection, cipher: Cipher, trail: Trail) -> None:
         self._connection = connection
+        self._trail = trail
         self._cipher = cipher
 
     async def find(self, person: PersonId, *, lock: bool = False) -> AccountLink | None:
@@ -67,12 +77,21 @@ class PostgresAccountLinks:
         linked = {row.id: row.person_id for row in await self._connection.execute(query)}
         return next((PersonId(linked[participant]) for participant in wanted if participant in linked), None)
 
+    async def linked(self, wanted: Collection[ParticipantId]) -> frozenset[ParticipantId]:
+        query = (
+            select(participants.c.id)
+            .join(account_links, account_links.c.person_id == participants.c.person_id)
+            .where(participants.c.id.in_(wanted))
+        )
+        return frozenset((await self._connection.execute(query)).scalars())
+
     async def holder(self, profile_id: str) -> PersonId | None:
         query = select(account_links.c.person_id).where(account_links.c.profile_id == profile_id)
         person = (await self._connection.execute(query)).scalar_one_or_none()
         return None if person is None else PersonId(person)
 
     async def save(self, link: AccountLink) -> None:
+        await self._note(link)
         row = {
             "person_id": link.person_id,
             "profile_id": link.profile.id,
@@ -98,6 +117,21 @@ class PostgresAccountLinks:
                 if isinstance(event, AccountLinked | AccountLinkBroke)
             ],
         )
+
+    async def _note(self, link: AccountLink) -> None:
+        before = await self._connection.execute(
+            select(account_links.c.tokens.is_not(None)).where(account_links.c.person_id == link.person_id)
+        )
+        worked = before.scalar_one_or_none()
+        if worked is (link.tokens is not None):
+            return
+        known = select(participants.c.id, participants.c.organization_id)
+        for row in await self._connection.execute(known.where(participants.c.person_id == link.person_id)):
+            subject = link_subject(row.id, row.organization_id)
+            if worked is not None:
+                status = AccountLinkStatus.LINKED if worked else AccountLinkStatus.BROKEN
+                self._trail.loaded(subject, link_facts(status) or {})
+            self._trail.saved(subject, link_facts(link.status))
 
     async def find_attempt(self, *, id: str | None = None, state: str | None = None) -> LinkAttempt | None:
         where = link_attempts.c.id == id if id is not None else link_attempts.c.state == state

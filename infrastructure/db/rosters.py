@@ -3,15 +3,16 @@
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping
 
-from sqlalchemy import Row, Table, and_, delete, select
+from sqlalchemy import Row, Table, and_, delete, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from application.audit import NO_RIGHTS, Trail, rights_of_people
 from domain.ids import GroupId, OrganizationId, ParticipantId, PersonId, subject_id
-from domain.ordering import class_sort_key, search_key, sort_key
-from domain.participant import Name, Participant, PositionKind
+from domain.ordering import class_sort_key, natural_key, search_key, sort_key
+from domain.participant import Capacity, Name, Participant, PositionKind
 from domain.roster import Roster, SchoolClass, StudyGroup
-from infrastructure.db import tables
+from infrastructure.db import outbox, tables
 
 Values = dict[str, object]
 Facts = dict[Hashable, Values]
@@ -21,8 +22,9 @@ Facts = dict[Hashable, Values]
 class PostgresRosters:
     """Implements `application.ports.Rosters`."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: AsyncConnection, trail: Trail) -> None:
         self._connection = connection
+        self._trail = trail
         self._stored: dict[OrganizationId, dict[str, Facts]] = {}
 
     async def get(self, id: OrganizationId) -> Roster:
@@ -31,6 +33,8 @@ class PostgresRosters:
             roster.people[row.id] = Participant(
                 id, PersonId(row.person_id), Name(row.last_name, row.first_name, row.patronymic), row.blocked
             )
+            if row.idle_since is not None:
+                roster.idle_since[row.id] = row.idle_since
         for row in await self._rows(tables.employees, id):
             roster.positions[row.participant_id] = tuple(PositionKind(kind) for kind in row.positions)
         for row in await self._rows(tables.classes, id):
@@ -41,12 +45,17 @@ class PostgresRosters:
         roster.roles = {(row.participant_id, row.role) for row in await self._rows(tables.role_grants, id)}
         await self._add_groups(roster)
         self._stored[id] = _facts(roster)
+        for subject, rights in rights_of_people(roster).items():
+            self._trail.loaded(subject, rights)
         return roster
 
     async def save(self, roster: Roster) -> None:
         before, after = self._stored.get(roster.organization_id, {}), _facts(roster)
         names = list(after)
         # What is new comes before what goes: a row moves on to the one that it will refer to.
+        if before != after:
+            told = outbox.Entry("organization", roster.organization_id, "RosterChanged", {})
+            await outbox.write(self._connection, [told])
         for name in names:
             stored = before.get(name, {})
             changed = [row for key, row in after[name].items() if stored.get(key) != row]
@@ -54,6 +63,18 @@ class PostgresRosters:
         for name in reversed(names):
             await self._delete(tables.metadata.tables[name], before.get(name, {}).keys() - after[name].keys())
         self._stored[roster.organization_id] = after
+        for subject, rights in rights_of_people(roster).items():
+            self._trail.loaded(subject, NO_RIGHTS)
+            self._trail.saved(subject, rights)
+
+    async def held(
+        self, additions: frozenset[tuple[ParticipantId, Capacity]]
+    ) -> frozenset[tuple[ParticipantId, Capacity]]:
+        if not additions:
+            return frozenset()
+        query = text("select participant_id, capacity from capacities where participant_id = any(:people)")
+        rows = await self._connection.execute(query, {"people": [participant for participant, _ in additions]})
+        return additions & {(ParticipantId(row.participant_id), Capacity(row.capacity)) for row in rows}
 
     async def _rows(self, table: Table, id: OrganizationId) -> Iterable[Row[tuple[object, ...]]]:
         return (await self._connection.execute(select(table).where(table.c.organization_id == id))).all()
@@ -104,7 +125,9 @@ def _facts(roster: Roster) -> dict[str, Facts]:
     """The rows of each table, in an order in which no row comes before what it refers to."""
     organization = roster.organization_id
     facts: dict[str, Facts] = {
-        "participants": {id: _participant(person) for id, person in roster.people.items()},
+        "participants": {
+            id: _participant(person) | {"idle_since": roster.idle_since.get(id)} for id, person in roster.people.items()
+        },
         "employees": {
             id: {"participant_id": id, "organization_id": organization, "positions": [str(kind) for kind in positions]}
             for id, positions in roster.positions.items()
@@ -140,7 +163,8 @@ def _group_facts(organization: OrganizationId, groups: Mapping[GroupId, StudyGro
             "organization_id": organization,
             "school_id": group.school_id,
             "name": group.name,
-            "sort_key": sort_key(group.name),
+            "sort_key": natural_key(group.name),
+            "search_key": search_key(group.name),
             "subject_id": subject,
             "closed": group.closed,
         }
@@ -162,7 +186,7 @@ def _participant(person: Participant) -> Values:
         "patronymic": name.patronymic,
         "blocked": person.blocked,
         "full_name": name.full,
-        "sort_key": sort_key(name.last, name.first, name.patronymic),
+        "sort_key": name.key,
         "search_key": search_key(name.full),
     }
 

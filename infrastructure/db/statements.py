@@ -6,13 +6,32 @@ KIND_TAKES_PART = """
    or (v.type = 'VIDEO_CALL' and c.type = 'PARENTS' and 'PARENT' = any(m.capacities)))
 """
 
-VIEWER = """
+# Whether the membership `m` is that of the chat's class or group teacher (RIGHT-07).
+TEACHES = """
+  coalesce(m.grounds @> '[{"kind": "CLASS_TEACHER"}]' or m.grounds @> '[{"kind": "GROUP_TEACHER"}]', false)
+"""
+
+# Only an employee administers the organization, whatever the grant `g` says.
+GRANT_COUNTS = """
+  (g.role <> 'ORGANIZATION_ADMINISTRATOR'
+   or exists (select from employees e where e.participant_id = g.participant_id))
+"""
+
+VIEWER = f"""
 select o.id as organization_id, o.name as organization_name, o.time_zone, o.chat_administrator_id,
        p.id as participant_id, p.full_name, p.blocked,
        a.full_name as administrator_name, a.blocked as administrator_blocked,
        exists (select from role_grants r where r.participant_id = p.id and r.role = 'ORGANIZATION_ADMINISTRATOR')
          as organization_administrator,
        exists (select from employees e where e.participant_id = p.id) as employee,
+       array(select distinct permission from roles r cross join unnest(r.permissions) permission
+             where r.name in (select g.role from role_grants g
+                              where g.participant_id = p.id and p.idle_since is null and {GRANT_COUNTS})
+                or (r.meta_role = 'CHAT_ADMINISTRATOR' and p.id = o.chat_administrator_id)) as permissions,
+       exists (select from memberships m
+               where m.participant_id = p.id and m.role = 'ADMINISTRATOR'
+                 and ({TEACHES}))
+         as teaches_somewhere,
        l.person_id is not null as linked, l.tokens is not null as link_works, l.display_name, l.linked_at
 from (select 1) one
 left join organizations o on o.school_id = :organization
@@ -28,77 +47,17 @@ from participants p where p.person_id = :person order by p.id limit 1
 
 ORGANIZATIONS = """
 select total.count as total, page.*
-from (select count(*) from organizations o where :everything or o.id = :own) total
+from (
+  select count(*) from organizations o
+  where (:everything or o.id = :own) and (cast(:id as uuid) is null or o.id = :id) and o.search_key like all(:patterns)
+) total
 left join lateral (
-  select o.id, o.name, o.time_zone, o.chat_administrator_id,
+  select o.id, o.name, o.time_zone, o.chat_administrator_id, o.sort_key,
          a.full_name as administrator_name, a.blocked as administrator_blocked
   from organizations o
   left join participants a on a.id = o.chat_administrator_id
-  where (:everything or o.id = :own) and (cast(:id as uuid) is null or o.id = :id)
-  order by o.name, o.id
-  limit :first offset :offset
-) page on true
-"""
-
-_CHAT_COLUMNS = """
-  c.id, c.organization_id, c.name, c.type, c.member_count, c.archived, c.version, c.number,
-  c.class_id, k.name as class_name,
-  t.id as teacher_id, t.full_name as teacher_name, t.blocked as teacher_blocked,
-  s.id as subject_id, s.name as subject_name,
-  a.id as administrator_id, a.full_name as administrator_name, a.blocked as administrator_blocked,
-  m.role as viewer_role
-"""
-
-_CHAT_TABLES = """
-  chats c
-  join organizations o on o.id = c.organization_id
-  left join participants a on a.id = o.chat_administrator_id
-  left join classes k on k.id = c.class_id
-  left join participants t on t.id = k.teacher_id
-  left join study_groups g on g.id = c.group_id
-  left join subjects s on s.id = g.subject_id
-  left join memberships m on m.chat_id = c.id and m.participant_id = :me
-"""
-
-CHATS = f"""
-select total.count as total, page.*
-from (
-  select count(*) from chats c
-  where c.organization_id = :organization and not c.archived
-    and (:registry or exists (select from memberships m where m.chat_id = c.id and m.participant_id = :me))
-) total
-left join lateral (
-  select {_CHAT_COLUMNS}
-  from {_CHAT_TABLES}
-  where c.organization_id = :organization and not c.archived and (:registry or m.participant_id is not null)
-  order by c.number
-  limit :first offset :offset
-) page on true
-order by page.number
-"""
-
-CHATS_BY_ID = f"""
-select {_CHAT_COLUMNS}
-from {_CHAT_TABLES}
-where c.id = any(:ids) and (:everywhere or c.organization_id = :own) and (:registry or m.participant_id is not null)
-"""
-
-MEMBERS = """
-select wanted.chat_id, total.count as total, page.*
-from unnest(cast(:chats as uuid[])) wanted(chat_id)
-join lateral (
-  select count(*) from memberships m
-  where m.chat_id = wanted.chat_id and (cast(:capacity as text) is null or :capacity = any(m.capacities))
-) total on true
-left join lateral (
-  select p.id, p.full_name, p.blocked, p.sort_key, m.role, m.capacities, m.grounds,
-         (select jsonb_object_agg(u.id, jsonb_build_object('name', u.full_name, 'blocked', u.blocked))
-          from jsonb_array_elements(m.grounds) ground join participants u on u.id = (ground ->> 'pupil')::uuid)
-           as pupils
-  from memberships m
-  join participants p on p.id = m.participant_id
-  where m.chat_id = wanted.chat_id and (cast(:capacity as text) is null or :capacity = any(m.capacities))
-  order by p.sort_key, p.id
+  where (:everything or o.id = :own) and (cast(:id as uuid) is null or o.id = :id) and o.search_key like all(:patterns)
+  order by o.sort_key, o.id
   limit :first offset :offset
 ) page on true
 order by page.sort_key, page.id
@@ -106,10 +65,10 @@ order by page.sort_key, page.id
 
 # What decides who sees a conference and its link: see domain.access.
 _CONFERENCE_RIGHTS = f"""
-  coalesce(m.role = 'ADMINISTRATOR', false) as viewer_administers,
+  c.type as chat_type, c.archived as chat_archived, m.role as viewer_role, {TEACHES} as viewer_teaches,
   not (cast(:me as uuid) = any(v.removals)) and (
     (m.participant_id is not null and {KIND_TAKES_PART})
-    or exists (select from videoconference_additions x
+    or exists (select from videoconference_additions x natural join capacities
                where x.videoconference_id = v.id and x.participant_id = :me)) as viewer_takes_part
 """
 
@@ -131,14 +90,14 @@ with open_to_viewer as (
   select * from (
     select v.starts_at, v.id, {_CONFERENCE_RIGHTS}
     from {_CONFERENCE_TABLES}
-    where v.organization_id = :organization
+    where v.organization_id = :organization and v.deleted_at is null
   ) rights
-  where :registry or viewer_administers or viewer_takes_part
+  where :registry or viewer_role = 'ADMINISTRATOR' or viewer_takes_part
 )
 select total.count as total, page.*
 from (select count(*) from open_to_viewer) total
 left join lateral (
-  select {_CONFERENCE_COLUMNS}, r.viewer_administers, r.viewer_takes_part
+  select {_CONFERENCE_COLUMNS}, r.chat_type, r.chat_archived, r.viewer_role, r.viewer_teaches, r.viewer_takes_part
   from (select * from open_to_viewer order by starts_at desc, id limit :first offset :offset) r
   join videoconferences v on v.id = r.id
   join chats c on c.id = v.chat_id
@@ -147,10 +106,10 @@ left join lateral (
 order by page.starts_at desc, page.id
 """
 
-VIDEOCONFERENCE = f"""
+VIDEOCONFERENCES_BY_ID = f"""
 select {_CONFERENCE_COLUMNS}, {_CONFERENCE_RIGHTS}
 from {_CONFERENCE_TABLES}
-where v.id = :id and (:everywhere or v.organization_id = :own)
+where v.id = any(:ids) and v.deleted_at is null and (:everywhere or v.organization_id = :own)
 """
 
 TAKING_PART = f"""
@@ -164,7 +123,8 @@ with people as (
     and (kind.kind in ('PUPIL', 'EMPLOYEE') or (v.type = 'VIDEO_CALL' and c.type = 'PARENTS'))
   union
   select x.videoconference_id, x.participant_id, x.capacity
-  from videoconference_additions x where x.videoconference_id = any(:videoconferences)
+  from videoconference_additions x natural join capacities
+  where x.videoconference_id = any(:videoconferences)
 ), present as (
   select people.videoconference_id, people.participant_id, array_agg(people.capacity order by people.capacity) kinds
   from people join videoconferences v on v.id = people.videoconference_id
@@ -200,30 +160,47 @@ order by x.id
 limit 1000
 """
 
-LAST_CHANGE = "select coalesce(max(id), 0) as entry from outbox where subject_id = :id"
-
-# The people to whom a conference is open now: by taking part, by administering the chat, or by their role.
-AUDIENCE = f"""
-select v.id as videoconference_id, p.person_id, p.blocked,
-       bool_or(who.takes_part) as takes_part, bool_or(who.administers) as administers,
-       bool_or(who.permitted) as permitted
+# A conference and the entry of its last change, as of one moment.
+WATCHED = f"""
+select {_CONFERENCE_COLUMNS}, v.deleted_at is not null as deleted,
+       (select coalesce(max(x.id), 0) from outbox x where x.subject_id = v.id) as entry
 from videoconferences v
 join chats c on c.id = v.chat_id
 join organizations o on o.id = v.organization_id
-cross join lateral (
+where v.id = :id
+"""
+
+# The people to whom a conference is open now, and what decides what they see and do: by taking part, by administering
+# the chat, or by the roles that they hold.
+AUDIENCE = f"""
+select v.id as videoconference_id, v.organization_id, c.type as chat_type, c.archived as chat_archived,
+       p.person_id, p.blocked,
+       coalesce(bool_or(who.takes_part), false) as takes_part, max(who.role) as role,
+       coalesce(bool_or(who.teaches), false) as teaches,
+       array_agg(distinct who.permission) filter (where who.permission is not null) as permissions
+from videoconferences v
+join chats c on c.id = v.chat_id
+join organizations o on o.id = v.organization_id
+left join lateral (
   select m.participant_id, {KIND_TAKES_PART} and not m.participant_id = any(v.removals) as takes_part,
-         m.role = 'ADMINISTRATOR' as administers, false as permitted
+         -- Nobody has two roles in one chat.
+         m.role, {TEACHES} as teaches, null as permission
   from memberships m where m.chat_id = c.id
   union all
-  select x.participant_id, not x.participant_id = any(v.removals), false, false
-  from videoconference_additions x where x.videoconference_id = v.id
+  select x.participant_id, not x.participant_id = any(v.removals), null, false, null
+  from videoconference_additions x natural join capacities where x.videoconference_id = v.id
   union all
-  select e.participant_id, false, false, true
-  from employees e
-  where e.organization_id = o.id and (e.participant_id = o.chat_administrator_id or exists (
-    select from role_grants r where r.participant_id = e.participant_id and r.role = 'ORGANIZATION_ADMINISTRATOR'))
-) who
-join participants p on p.id = who.participant_id
+  select g.participant_id, false, null, false, permission
+  from role_grants g
+  join participants holder on holder.id = g.participant_id and holder.idle_since is null
+  join roles r on r.name = g.role cross join unnest(r.permissions) permission
+  where g.organization_id = o.id and {GRANT_COUNTS}
+  union all
+  select o.chat_administrator_id, false, null, false, permission
+  from roles r cross join unnest(r.permissions) permission
+  where r.meta_role = 'CHAT_ADMINISTRATOR' and o.chat_administrator_id is not null
+) who on true
+left join participants p on p.id = who.participant_id
 where v.id = any(:videoconferences)
-group by v.id, p.person_id, p.blocked
+group by v.id, c.type, c.archived, p.person_id, p.blocked
 """

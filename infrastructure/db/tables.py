@@ -5,6 +5,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     DateTime,
     ForeignKey,
     Identity,
@@ -50,8 +51,16 @@ organizations = Table(
     Column("id", Uuid, primary_key=True),
     Column("school_id", Text, nullable=False, unique=True),
     _text("name"),
+    _text("sort_key", kind=_KEY),
+    _text("search_key", kind=_KEY),
     _text("time_zone"),
     _id("chat_administrator_id", nullable=True),
+    # Since when there is no chat administrator (RIGHT-03).
+    Column("without_chat_administrator_since", _INSTANT),
+    # The day of the organization's calendar whose facts of the register hold, and when the next ones begin (ROSTER-05).
+    Column("register_day", Date),
+    Column("register_due_at", _INSTANT),
+    Index(None, "register_due_at", postgresql_where=text("register_due_at is not null")),
 )
 
 participants = Table(
@@ -67,7 +76,10 @@ participants = Table(
     _text("full_name"),
     _text("sort_key", kind=_KEY),
     _text("search_key", kind=_KEY),
+    # Since when the person has no capacity; after a year they are erased (AUDIT-03).
+    Column("idle_since", _INSTANT),
     UniqueConstraint("organization_id", "person_id"),
+    Index(None, "idle_since", postgresql_where=text("idle_since is not null")),
     Index(None, "organization_id", "sort_key", "id"),
 )
 
@@ -96,7 +108,8 @@ enrolments = Table(
     metadata,
     Column("participant_id", Uuid, ForeignKey("participants.id"), primary_key=True),
     _id("organization_id", "organizations.id", index=True),
-    _id("class_id", "classes.id", index=True),
+    # A pupil of the school may be in no class.
+    _id("class_id", "classes.id", nullable=True, index=True),
 )
 
 ties = Table(
@@ -106,6 +119,16 @@ ties = Table(
     _id("pupil_id", "participants.id", index=True),
     _id("organization_id", "organizations.id", index=True),
     PrimaryKeyConstraint("parent_id", "pupil_id"),
+)
+
+# The installation's roles, the same for every organization (RIGHT-04).
+roles = Table(
+    "roles",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    _text("meta_role", nullable=True),
+    Column("permissions", ARRAY(Text), nullable=False),
 )
 
 role_grants = Table(
@@ -134,6 +157,7 @@ study_groups = Table(
     _text("school_id"),
     _text("name"),
     _text("sort_key", kind=_KEY),
+    _text("search_key", kind=_KEY),
     _id("subject_id", "subjects.id"),
     Column("closed", Boolean, nullable=False),
 )
@@ -184,9 +208,32 @@ chats = Table(
     Column("archived", Boolean, nullable=False),
     # Kept beside the memberships: counting them for each row of a page costs ten times the page in a large school.
     Column("member_count", Integer, nullable=False),
+    _text("sort_key", kind=_KEY),
+    _text("search_key", kind=_KEY),
+    Column("named_by_user", Boolean, nullable=False),
+    # A deleted chat has no members; what was held in it still shows its name.
+    Column("deleted_at", _INSTANT),
     Column("version", Integer, nullable=False),
     Column("revision", Integer, nullable=False),
-    Index(None, "organization_id", "number", postgresql_where=text("not archived")),
+    Index(None, "organization_id", "number", postgresql_where=text("not archived and deleted_at is null")),
+)
+
+# What people did by hand to a chat's members (CHAT-31, CHAT-32).
+chat_additions = Table(
+    "chat_additions",
+    metadata,
+    _id("chat_id", "chats.id"),
+    _id("participant_id", "participants.id", index=True),
+    _text("capacity"),
+    PrimaryKeyConstraint("chat_id", "participant_id", "capacity"),
+)
+
+chat_exclusions = Table(
+    "chat_exclusions",
+    metadata,
+    _id("chat_id", "chats.id"),
+    _id("participant_id", "participants.id", index=True),
+    PrimaryKeyConstraint("chat_id", "participant_id"),
 )
 
 memberships = Table(
@@ -207,6 +254,8 @@ videoconferences = Table(
     _id("organization_id", "organizations.id"),
     _text("type"),
     _text("name"),
+    _text("sort_key", kind=_KEY),
+    _text("search_key", kind=_KEY),
     _id("chat_id", "chats.id", index=True),
     _id("lesson_id", "lessons.id", nullable=True),
     _id("made_by", "participants.id", nullable=True),
@@ -225,6 +274,8 @@ videoconferences = Table(
     _text("failure", nullable=True),
     _text("start_problem", nullable=True),
     Column("due_at", _INSTANT),
+    # Kept for those who still hold a call of it; nobody sees it any more.
+    Column("deleted_at", _INSTANT),
     Column("version", Integer, nullable=False),
     Column("revision", Integer, nullable=False),
     Index(None, "due_at", postgresql_where=text("due_at is not null")),
@@ -233,7 +284,9 @@ videoconferences = Table(
         "uq_videoconferences_lesson_id",
         "lesson_id",
         unique=True,
-        postgresql_where=text("type = 'ONLINE_LESSON' and status in ('SCHEDULED', 'STARTING', 'ACTIVE')"),
+        postgresql_where=text(
+            "type = 'ONLINE_LESSON' and status in ('SCHEDULED', 'STARTING', 'ACTIVE') and deleted_at is null"
+        ),
     ),
 )
 
@@ -317,4 +370,39 @@ outbox = Table(
     Column("delivered_at", _INSTANT),
     Index(None, "id", postgresql_where=text("delivered_at is null")),
     Index(None, "subject_id", "id"),
+)
+
+# What the school system stated in its bundles, row by row, from which the facts of a day follow (ROSTER-02, ROSTER-05).
+register_rows = Table(
+    "register_rows",
+    metadata,
+    _id("organization_id", "organizations.id"),
+    _text("kind"),
+    _text("source_id"),
+    Column("row", JSONB, nullable=False),
+    PrimaryKeyConstraint("organization_id", "kind", "source_id"),
+)
+
+# One line for each change, never edited (AUDIT-01): a trigger refuses it.
+audit_entries = Table(
+    "audit_entries",
+    metadata,
+    Column("number", BigInteger, Identity(), primary_key=True),
+    Column("id", Uuid, nullable=False, unique=True, server_default=text("gen_random_uuid()")),
+    # Null: the whole installation's.
+    _id("organization_id", nullable=True),
+    Column("at", _INSTANT, nullable=False),
+    _text("cause"),
+    _id("actor_id", nullable=True),
+    # A Superadministrator is nobody's participant.
+    _text("actor_person", nullable=True),
+    _text("action"),
+    _text("subject"),
+    _id("subject_id"),
+    Column("before", JSONB),
+    Column("after", JSONB),
+    # Of a chat or conference, after the change.
+    Column("version", Integer),
+    Index(None, "organization_id", "number"),
+    Index(None, "subject_id", "number"),
 )

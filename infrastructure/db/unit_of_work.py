@@ -7,7 +7,10 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from application.audit import Trail
 from application.ports import Begin
+from domain.audit import Because
+from infrastructure.db import audit
 from infrastructure.db.account_links import PostgresAccountLinks
 from infrastructure.db.answers import PostgresAnswers
 from infrastructure.db.calls import PostgresCalls
@@ -15,6 +18,8 @@ from infrastructure.db.chats import PostgresChats
 from infrastructure.db.cipher import Cipher
 from infrastructure.db.lessons import PostgresLessons
 from infrastructure.db.organizations import PostgresOrganizations
+from infrastructure.db.registers import PostgresRegisters
+from infrastructure.db.roles import PostgresRoles
 from infrastructure.db.rosters import PostgresRosters
 from infrastructure.db.videoconferences import PostgresVideoconferences
 
@@ -33,17 +38,25 @@ class PostgresUnitOfWork:
     def __init__(self, connection: AsyncConnection, cipher: Cipher, read_clock: ReadClock) -> None:
         self._connection = connection
         self._read_clock = read_clock
-        self.organizations = PostgresOrganizations(connection)
-        self.rosters = PostgresRosters(connection)
+        self._trail = Trail()
+        self.organizations = PostgresOrganizations(connection, self._trail)
+        self.rosters = PostgresRosters(connection, self._trail)
+        self.registers = PostgresRegisters(connection)
         self.lessons = PostgresLessons(connection)
-        self.chats = PostgresChats(connection)
-        self.videoconferences = PostgresVideoconferences(connection)
+        self.chats = PostgresChats(connection, self._trail)
+        self.videoconferences = PostgresVideoconferences(connection, self._trail)
         self.calls = PostgresCalls(connection)
-        self.account_links = PostgresAccountLinks(connection, cipher)
+        self.account_links = PostgresAccountLinks(connection, cipher, self._trail)
+        self.roles = PostgresRoles(connection, self._trail)
         self.answers = PostgresAnswers(connection)
 
     async def now(self) -> datetime:
         return await self._read_clock(self._connection)
+
+    async def write_audit(self, because: Because) -> None:
+        """Writes a line for each thing that is not what it was."""
+        if lines := list(self._trail.lines()):
+            await audit.write(self._connection, lines, because, at=await self.now())
 
 
 def units_of_work(
@@ -56,11 +69,13 @@ def units_of_work(
     """Begins units of work on `engine`; `told` is called after a commit that wrote to the outbox."""
 
     @asynccontextmanager
-    async def begin() -> AsyncIterator[PostgresUnitOfWork]:
+    async def begin(because: Because) -> AsyncIterator[PostgresUnitOfWork]:
         async with engine.connect() as connection:
             connection.info.pop("outbox_written", None)
             async with connection.begin():
-                yield PostgresUnitOfWork(connection, cipher, read_clock)
+                unit = PostgresUnitOfWork(connection, cipher, read_clock)
+                yield unit
+                await unit.write_audit(because)
             if connection.info.pop("outbox_written", False):
                 told()
 

@@ -1,6 +1,6 @@
 """Videoconferences as rows: the phase as the columns that it has, all others null."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,8 +9,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from application.audit import Trail, conference_facts, conference_subject
 from application.ports import ConcurrentChange
-from domain.ids import LessonId, PersonId, VideoconferenceId
+from domain.ids import ChatId, LessonId, PersonId, VideoconferenceId
+from domain.ordering import natural_key, search_key
 from domain.participant import Capacity
 from domain.videoconference import (
     Active,
@@ -35,6 +37,9 @@ Columns = dict[str, object]
 _PHASE_COLUMNS = (
     "begin_at", "check_at", "call_id", "link", "active_since", "finished_at", "finished_by", "failure", "start_problem",
 )  # fmt: skip
+
+
+_NOT_TOLD = {"sort_key", "search_key", "deleted_at"}
 
 
 def phase_to_columns(phase: Phase) -> Columns:
@@ -75,6 +80,8 @@ def to_row(conference: Videoconference) -> Columns:
         "organization_id": conference.organization_id,
         "type": str(conference.type),
         "name": conference.name,
+        "sort_key": natural_key(conference.name),
+        "search_key": search_key(conference.name),
         "chat_id": conference.chat_id,
         "lesson_id": conference.lesson_id,
         "made_by": conference.made_by,
@@ -84,6 +91,7 @@ def to_row(conference: Videoconference) -> Columns:
         "status": str(conference.status),
         **phase_to_columns(conference.phase),
         "due_at": conference.due_at,
+        "deleted_at": conference.deleted_at,
         "version": conference.version,
     }
 
@@ -91,8 +99,9 @@ def to_row(conference: Videoconference) -> Columns:
 class PostgresVideoconferences:
     """Implements `application.ports.Videoconferences`."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: AsyncConnection, trail: Trail) -> None:
         self._connection = connection
+        self._trail = trail
         self._revisions: dict[VideoconferenceId, int] = {}
 
     async def find(self, id: VideoconferenceId, *, lock: bool = False) -> Videoconference | None:
@@ -118,6 +127,12 @@ class PostgresVideoconferences:
         )
         return await self._load(where, lock=True)
 
+    async def unfinished_of(self, chats: Collection[ChatId]) -> list[Videoconference]:
+        if not chats:
+            return []
+        unfinished = videoconferences.c.status.in_(["SCHEDULED", "STARTING", "ACTIVE"])
+        return await self._load(and_(videoconferences.c.chat_id.in_(chats), unfinished), lock=True)
+
     async def of_lesson(self, lesson: LessonId) -> Videoconference | None:
         where = and_(
             videoconferences.c.lesson_id == lesson,
@@ -139,6 +154,7 @@ class PostgresVideoconferences:
             if result.rowcount != 1:
                 raise ConcurrentChange
         self._revisions[conference.id] = (known or 0) + 1
+        self._trail.saved(conference_subject(conference), conference_facts(conference), conference.version)
         await self._save_additions(conference)
         await outbox.write(self._connection, _entries(conference, row))
 
@@ -162,14 +178,16 @@ class PostgresVideoconferences:
     async def _load(
         self, where: ColumnElement[bool], *, lock: bool = False, skip_locked: bool = False, limit: int | None = None
     ) -> list[Videoconference]:
-        query = select(videoconferences).where(where).limit(limit)
+        query = select(videoconferences).where(where, videoconferences.c.deleted_at.is_(None)).limit(limit)
         query = query.order_by(videoconferences.c.due_at, videoconferences.c.id)
         if lock:
             query = query.with_for_update(skip_locked=skip_locked)
         rows = (await self._connection.execute(query)).all()
+        if not rows:
+            return []
         additions = await self._additions([row.id for row in rows])
         self._revisions |= {row.id: row.revision for row in rows}
-        return [
+        found = [
             Videoconference(
                 id=row.id,
                 organization_id=row.organization_id,
@@ -190,6 +208,9 @@ class PostgresVideoconferences:
             )
             for row in rows
         ]
+        for conference in found:
+            self._trail.loaded(conference_subject(conference), conference_facts(conference) or {})
+        return found
 
     async def _additions(self, ids: Sequence[VideoconferenceId]) -> Sequence[Row[Any]]:
         if not ids:
@@ -204,8 +225,10 @@ def _entries(conference: Videoconference, row: Columns) -> list[outbox.Entry]:
     if not steps:
         return []
     image = {
-        name: value if value is None or isinstance(value, str | int) else _plain(value) for name, value in row.items()
-    }
+        name: value if value is None or isinstance(value, str | int) else _plain(value)
+        for name, value in row.items()
+        if name not in _NOT_TOLD
+    } | {"deleted": conference.deleted}
     return [outbox.Entry("videoconference", conference.id, "+".join(steps), image, conference.version)]
 
 

@@ -10,9 +10,14 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from application.views import (
+    ALL_OPEN_CHATS,
+    AS_CREATED,
+    ChatFilter,
+    ChatOrder,
     ChatView,
     Claims,
     GroundView,
+    MemberFilter,
     MembershipView,
     OrganizationView,
     Page,
@@ -24,13 +29,23 @@ from application.views import (
     ViewerView,
     Window,
 )
-from domain.access import MetaRole, Permission, Viewer
+from domain.access import (
+    MetaRole,
+    Permission,
+    PlaceInChat,
+    PlaceInConference,
+    Viewer,
+    may_finish_conference,
+    may_see_conference,
+    may_see_link,
+)
 from domain.account_link import AccountLinkStatus
 from domain.chat import ChatType, GroundKind, MembershipRole
 from domain.ids import ChatId, OrganizationId, ParticipantId, PersonId, VideoconferenceId
 from domain.participant import Capacity
 from domain.videoconference import FailureReason, FinishedBy, VideoconferenceStatus, VideoconferenceType
-from infrastructure.db import statements
+from infrastructure.db import chat_statements, statements
+from infrastructure.db.search import patterns
 
 T = TypeVar("T")
 Rows = Sequence[Row[Any]]
@@ -52,20 +67,34 @@ class PostgresViews:
         rows = await self._rows(statements.NAME_OF_ACCOUNT, person=person)
         return rows[0].name if rows else None
 
-    async def organizations(self, viewer: Viewer, window: Window) -> Page[OrganizationView]:
-        return await self._organizations(viewer, None, window)
+    async def organizations(
+        self, viewer: Viewer, window: Window, *, name_contains: str | None = None
+    ) -> Page[OrganizationView]:
+        return await self._organizations(viewer, None, name_contains, window)
 
     async def organization(self, viewer: Viewer, id: OrganizationId) -> OrganizationView | None:
-        return next(iter((await self._organizations(viewer, id, Window(1, 0))).items), None)
+        return next(iter((await self._organizations(viewer, id, None, Window(1, 0))).items), None)
 
-    async def chats(self, viewer: Viewer, organization: OrganizationId, window: Window) -> Page[ChatView]:
+    async def chats(
+        self,
+        viewer: Viewer,
+        organization: OrganizationId,
+        window: Window,
+        *,
+        which: ChatFilter = ALL_OPEN_CHATS,
+        order: ChatOrder = AS_CREATED,
+    ) -> Page[ChatView]:
         if not viewer.works_in(organization):
             return Page((), 0)
+        registry = viewer.may(Permission.REGISTRY_VIEW, organization)
         rows = await self._rows(
-            statements.CHATS,
+            chat_statements.chats(which, order, registry=registry),
             organization=organization,
             me=viewer.participant_id,
-            registry=viewer.may(Permission.REGISTRY_VIEW, organization),
+            patterns=patterns(which.name_contains),
+            types=[str(type) for type in which.types or ()],
+            school_class=which.school_class,
+            subject=which.subject,
             first=window.first,
             offset=window.offset,
         )
@@ -73,7 +102,7 @@ class PostgresViews:
 
     async def chats_by_id(self, viewer: Viewer, ids: Sequence[ChatId]) -> Mapping[ChatId, ChatView]:
         rows = await self._rows(
-            statements.CHATS_BY_ID,
+            chat_statements.CHATS_BY_ID,
             ids=list(ids),
             me=viewer.participant_id,
             registry=Permission.REGISTRY_VIEW in viewer.permissions,
@@ -82,12 +111,13 @@ class PostgresViews:
         return {row.id: _chat(row) for row in rows}
 
     async def members(
-        self, chats: Sequence[ChatId], capacity: Capacity | None, window: Window
+        self, chats: Sequence[ChatId], which: MemberFilter, window: Window
     ) -> Mapping[ChatId, Page[MembershipView]]:
         rows = await self._rows(
-            statements.MEMBERS,
+            chat_statements.members(which),
             chats=list(chats),
-            capacity=capacity and str(capacity),
+            capacity=which.capacity and str(which.capacity),
+            patterns=patterns(which.name_contains),
             first=window.first,
             offset=window.offset,
         )
@@ -109,11 +139,17 @@ class PostgresViews:
         return Page([_for_viewer(viewer, row) for row in rows if row.id is not None], rows[0].total)
 
     async def videoconference(self, viewer: Viewer, id: VideoconferenceId) -> VideoconferenceView | None:
-        rows = await self._rows(statements.VIDEOCONFERENCE, id=id, me=viewer.participant_id, **_reach(viewer))
-        for row in rows:
-            if Permission.REGISTRY_VIEW in viewer.permissions or row.viewer_administers or row.viewer_takes_part:
-                return _for_viewer(viewer, row)
-        return None
+        return (await self.videoconferences_by_id(viewer, [id])).get(id)
+
+    async def videoconferences_by_id(
+        self, viewer: Viewer, ids: Sequence[VideoconferenceId]
+    ) -> Mapping[VideoconferenceId, VideoconferenceView]:
+        rows = await self._rows(
+            statements.VIDEOCONFERENCES_BY_ID, ids=list(ids), me=viewer.participant_id, **_reach(viewer)
+        )
+        return {
+            row.id: _for_viewer(viewer, row) for row in rows if may_see_conference(viewer, _place_in_conference(row))
+        }
 
     async def taking_part(
         self, videoconferences: Sequence[VideoconferenceId], capacity: Capacity | None, window: Window
@@ -127,12 +163,15 @@ class PostgresViews:
         )
         return _pages(rows, "videoconference_id", _taking_part)
 
-    async def _organizations(self, viewer: Viewer, id: OrganizationId | None, window: Window) -> Page[OrganizationView]:
+    async def _organizations(
+        self, viewer: Viewer, id: OrganizationId | None, name_contains: str | None, window: Window
+    ) -> Page[OrganizationView]:
         rows = await self._rows(
             statements.ORGANIZATIONS,
             everything=viewer.meta_role is MetaRole.SUPERADMINISTRATOR,
             own=viewer.organization_id,
             id=id,
+            patterns=patterns(name_contains),
             first=window.first,
             offset=window.offset,
         )
@@ -143,9 +182,10 @@ class PostgresViews:
             return (await connection.execute(text(statement), parameters)).all()
 
 
-def conference_view(row: Mapping[str, Any], *, sees_link: bool, may_finish: bool) -> VideoconferenceView:
-    """The picture of a conference for somebody with those rights; a link exists while it is active (CONF-12)."""
+def conference_view(row: Mapping[str, Any], viewer: Viewer, place: PlaceInConference) -> VideoconferenceView:
+    """The picture of a conference for a viewer in that place; a link exists while it is active (CONF-12)."""
     status = VideoconferenceStatus(row["status"])
+    shows_link = status is VideoconferenceStatus.ACTIVE and may_see_link(viewer, place)
     return VideoconferenceView(
         id=row["id"],
         organization_id=row["organization_id"],
@@ -162,9 +202,9 @@ def conference_view(row: Mapping[str, Any], *, sees_link: bool, may_finish: bool
         finished_by=FinishedBy(row["finished_by"]) if row["finished_by"] else None,
         failure=FailureReason(row["failure"]) if row["failure"] else None,
         start_problem=FailureReason(row["start_problem"]) if row["start_problem"] else None,
-        link=row["link"] if sees_link and status is VideoconferenceStatus.ACTIVE else None,
+        link=row["link"] if shows_link else None,
         version=row["version"],
-        may_finish=may_finish,
+        may_finish=may_finish_conference(viewer, place.chat),
     )
 
 
@@ -197,13 +237,18 @@ def _reach(viewer: Viewer) -> dict[str, object]:
 
 
 def _for_viewer(viewer: Viewer, row: Row[Any]) -> VideoconferenceView:
-    administers = bool(row.viewer_administers) and not viewer.blocked
-    takes_part = bool(row.viewer_takes_part) and not viewer.blocked
-    return conference_view(
-        dict(row._mapping),
-        sees_link=takes_part or administers or viewer.may(Permission.CONFERENCE_EDIT, row.organization_id),
-        may_finish=administers or viewer.may(Permission.CONFERENCE_FINISH, row.organization_id),
+    return conference_view(dict(row._mapping), viewer, _place_in_conference(row))
+
+
+def _place_in_conference(row: Row[Any]) -> PlaceInConference:
+    chat = PlaceInChat(
+        organization_id=row.organization_id,
+        type=ChatType(row.chat_type),
+        archived=row.chat_archived,
+        role=MembershipRole(row.viewer_role) if row.viewer_role else None,
+        teaches=row.viewer_teaches,
     )
+    return PlaceInConference(takes_part=bool(row.viewer_takes_part), chat=chat)
 
 
 def _viewer(claims: Claims, row: Row[Any]) -> ViewerView:
@@ -230,6 +275,8 @@ def _viewer(claims: Claims, row: Row[Any]) -> ViewerView:
             participant_id=row.participant_id if is_person else None,
             blocked=bool(row.blocked),
             meta_role=meta_role,
+            granted=frozenset(Permission(name) for name in row.permissions) if is_person else frozenset(),
+            teaches_somewhere=is_person and row.teaches_somewhere,
             roster_service=claims.roster_service,
         ),
         participant=ParticipantView(row.participant_id, row.full_name, row.blocked) if is_person else None,
@@ -267,11 +314,18 @@ def _chat(row: Row[Any]) -> ChatView:
         type=ChatType(row.type),
         school_class=school_class,
         subject=SubjectView(row.subject_id, row.subject_name) if row.subject_id is not None else None,
+        study_group=row.group_id,
         member_count=row.member_count,
         administrator=_person(row, "administrator_id"),
         archived=row.archived,
         version=row.version,
-        viewer_role=MembershipRole(row.viewer_role) if row.viewer_role else None,
+        place=PlaceInChat(
+            organization_id=row.organization_id,
+            type=ChatType(row.type),
+            archived=row.archived,
+            role=MembershipRole(row.viewer_role) if row.viewer_role else None,
+            teaches=bool(row.viewer_teaches),
+        ),
     )
 
 

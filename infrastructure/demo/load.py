@@ -16,6 +16,7 @@ from application.roster import Told
 from application.use_cases import UseCases
 from application.views import Claims
 from domain.access import MetaRole, Viewer
+from domain.audit import ROSTER
 from domain.errors import ProblemCode, Refused
 from domain.ids import OrganizationId, PersonId, lesson_id, organization_id, participant_id
 from infrastructure.container import Container
@@ -62,7 +63,7 @@ async def load(container: Container, http: httpx.AsyncClient, settings: Settings
         httpx.HTTPError, WayBlocked, Refused: it is not complete; the next call goes on where this one ended.
     """
     begin = container.begin()
-    async with begin() as uow:
+    async with begin(ROSTER) as uow:
         complete = await uow.answers.find(_SCOPE, [_COMPLETE], since=_LONG_AGO)
         now = await uow.now()
     if not complete:
@@ -72,7 +73,7 @@ async def load(container: Container, http: httpx.AsyncClient, settings: Settings
         say(f"Расписание: уроков добавлено {told}.")
     if not complete:
         await _link_accounts(container, http, settings, say)
-        async with begin() as uow:
+        async with begin(ROSTER) as uow:
             await uow.answers.keep(_SCOPE, {_COMPLETE: Answered("", "")}, at=await uow.now())
 
 
@@ -86,7 +87,7 @@ async def keep_timetable(container: Container) -> None:
     while True:
         pause = LOOK_AT_CLOCK_EVERY
         try:
-            async with begin() as uow:
+            async with begin(ROSTER) as uow:
                 now = await uow.now()
             if topped_up != timetable.local_date(now):
                 await top_up(use_cases, begin, now)
@@ -117,7 +118,7 @@ async def top_up(use_cases: UseCases, begin: Begin, now: datetime) -> int:
 
 
 async def _is_told(begin: Begin, day: timetable.Day) -> bool:
-    async with begin() as uow:
+    async with begin(ROSTER) as uow:
         first = lesson_id(organization_id(day.school_id), day.lessons[0].key)
         return await uow.lessons.find(first) is not None
 
@@ -125,7 +126,7 @@ async def _is_told(begin: Begin, day: timetable.Day) -> bool:
 async def load_school(container: Container, school: School, say: Callable[[str], None]) -> None:
     """Makes what is missing of one school, without its timetable and its links. Idempotent."""
     use_cases, begin = container.use_cases(), container.begin()
-    async with begin() as uow:
+    async with begin(ROSTER) as uow:
         organization = await uow.organizations.find(school.id)
     if organization is None:
         await use_cases.found_organization(school_id=school.school_id, name=school.name, time_zone=timetable.TIME_ZONE)
@@ -153,7 +154,7 @@ async def _link_accounts(
     people = (await http.get(urljoin(settings.vk_id_url, "/control/people"))).raise_for_status().json()
     phones = {person["person"]: person["phone"] for person in people}
     for person in manual_school.LINKED:
-        async with container.begin()() as uow:
+        async with container.begin()(ROSTER) as uow:
             known = await uow.account_links.find(person)
         if known is None and await _link(container.use_cases(), http, settings.vk_id_url, person, phones[person]):
             say(f"Учебный профиль VK ID привязан: {person}.")

@@ -5,6 +5,7 @@ Nothing depends on it: subscribers and workers look at Postgres by themselves wh
 
 import asyncio
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -61,11 +62,20 @@ class Relay:
             entries = (await connection.execute(query)).all()
         if not entries:
             return 0
+        changed: defaultdict[str, set[str]] = defaultdict(set)
+        for entry in entries:
+            changed[entry.subject].add(str(entry.subject_id))
+        hint = {
+            "videoconferences": sorted(changed["videoconference"]),
+            "chats": sorted(changed["chat"]),
+            "organizations": sorted(changed["organization"]),
+            # What a role permits counts in every organization.
+            "everywhere": bool(changed["role"]),
+        }
+        if any(hint.values()):
+            await self._redis.publish(CHANNEL, json.dumps(hint))
         conferences = [entry for entry in entries if entry.subject == "videoconference"]
-        if conferences:
-            ids = sorted({str(entry.subject_id) for entry in conferences})
-            await self._redis.publish(CHANNEL, json.dumps({"videoconferences": ids}))
-            await self._wake_at(instant for entry in conferences for instant in _instants(entry.payload))
+        await self._wake_at(instant for entry in conferences for instant in _instants(entry.payload))
         async with self._engine.begin() as connection:
             delivered = outbox.c.id.in_([entry.id for entry in entries])
             await connection.execute(update(outbox).where(delivered).values(delivered_at=func.clock_timestamp()))

@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from application.calls import CallToEnd, CallToFind, CallToStart, EndCall, FindCall, HoldStarts, StartCall, Work
 from application.clock import KeepTime
 from application.ports import ConcurrentChange, MessengerFailed
+from application.roster_import import TurnDays
 from infrastructure.container import assembled
 from infrastructure.db.pruning import prune
 from infrastructure.jobs.relay import WAKE
@@ -29,6 +30,7 @@ SWEEP_AT_LEAST_EVERY = timedelta(seconds=1)
 AT_SFERUM_AT_ONCE = 100
 LONGEST_FAREWELL_SECONDS = 7.0
 TIDY_EVERY_SECONDS = 3600
+TURN_AT_LEAST_EVERY = timedelta(seconds=30)
 HOLD_EVERY_SECONDS = 1.0
 
 log = structlog.get_logger()
@@ -139,6 +141,7 @@ async def run(settings: Settings) -> None:
             asyncio.create_task(container.relay().run()),
             asyncio.create_task(be_woken(settings, keeper)),
             asyncio.create_task(_tidy(container.engine())),
+            asyncio.create_task(turn_days(use_cases.turn_days)),
         ]
         log.info("worker_works")
         stopping = asyncio.create_task(stop.wait())
@@ -159,6 +162,24 @@ async def _tidy(engine: AsyncEngine) -> None:
         except (SQLAlchemyError, OSError) as error:
             log.warning("postgres_away", error=type(error).__name__)
         await asyncio.sleep(TIDY_EVERY_SECONDS)
+
+
+async def turn_days(turn: TurnDays) -> None:
+    """Turns the schools' days at each midnight that it knows of, until cancelled; an outage is waited out."""
+    while True:
+        # An import may have made an earlier one; and never in one sleep till midnight, which a machine may sleep over.
+        pause = TURN_AT_LEAST_EVERY
+        try:
+            turned = await turn()
+            if turned.organizations:
+                log.info("days_turned", organizations=turned.organizations)
+            if turned.next_due is not None:
+                pause = max(timedelta(), min(turned.next_due - turned.now, pause))
+        except* (SQLAlchemyError, OSError, ConcurrentChange) as troubles:
+            log.warning("postgres_away", error=type(troubles.exceptions[0]).__name__)
+        except* Exception:
+            log.exception("work_broke", work="turn_days")
+        await asyncio.sleep(pause.total_seconds())
 
 
 async def be_woken(settings: Settings, keeper: ClockKeeper) -> None:

@@ -24,6 +24,7 @@ from domain.account_link import (
     EducationProfile,
     Tokens,
 )
+from domain.audit import SCHEDULE
 from domain.errors import ProblemCode
 from domain.ids import PersonId
 from tests.application.school import SCHOOL_SYSTEM, link_account, only, problems_of
@@ -55,7 +56,7 @@ async def link_anew(world: World, viewer: Viewer = KLIMOVA, profile: EducationPr
 
 async def link_of(world: World, viewer: Viewer = KLIMOVA) -> AccountLink | None:
     """The viewer's link as it is kept."""
-    async with world.storage.begin() as uow:
+    async with world.storage.begin(SCHEDULE) as uow:
         return await uow.account_links.find(viewer.person_id)
 
 
@@ -105,7 +106,7 @@ async def test_the_verifier_and_the_attempt_s_id_never_go_to_vk_id(world: World)
     attempt = await begin(world)
     departure = await world.use_cases.depart_for_vk_id(attempt.id)
 
-    async with world.storage.begin() as uow:
+    async with world.storage.begin(SCHEDULE) as uow:
         kept = await uow.account_links.find_attempt(id=attempt.id)
 
     assert kept is not None
@@ -483,7 +484,7 @@ async def test_while_vk_id_gives_no_answer_the_pair_stays_and_the_next_one_tries
 async def test_who_died_over_a_refresh_does_not_hold_it_up_for_longer_than_an_answer_takes(world: World) -> None:
     await link_account(world, "klimova")
     world.now += ACCESS_LIFE
-    async with world.storage.begin() as uow:
+    async with world.storage.begin(SCHEDULE) as uow:
         link = await uow.account_links.find(KLIMOVA.person_id, lock=True)
         assert link is not None
         assert link.claim_refresh(at=world.now, until=world.now + LONGEST_REFRESH)

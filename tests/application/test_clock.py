@@ -11,6 +11,7 @@ from application.calls import ANSWER_WITHIN, HELD_FOR, CallToEnd, CallToFind, Ca
 from application.clock import LOOK_FOR_STARTER_EVERY
 from application.ports import Trouble
 from domain.account_link import EducationProfile
+from domain.audit import SCHEDULE
 from domain.call import WATCH_FOR_STRAYS
 from domain.participant import PositionKind
 from domain.videoconference import (
@@ -267,7 +268,7 @@ async def test_a_starter_whom_the_roster_brings_is_found_without_linking_again(w
     conference = await a_planned_conference(world, linked=("head",))
     await world.come_to(MONDAY_0900)
     roster = a_roster(employees={"head": [PositionKind.ADMINISTRATION]})
-    async with world.storage.begin() as uow:
+    async with world.storage.begin(SCHEDULE) as uow:
         kept = await uow.rosters.get(conference.organization_id)
         kept.people |= roster.people
         await uow.rosters.save(kept)

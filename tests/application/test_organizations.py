@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from domain.access import MetaRole, Viewer
+from domain.audit import SCHEDULE
 from domain.chat import ChatCreated, MembershipRole, TeachersChat
 from domain.errors import ProblemCode
 from domain.ids import PersonId
@@ -45,7 +46,7 @@ async def test_an_organization_that_is_founded_again_takes_its_new_name_and_zone
 
     await world.use_cases.found_organization(school_id="school", name="Гимназия", time_zone="Asia/Omsk")
 
-    async with world.storage.begin() as uow:
+    async with world.storage.begin(SCHEDULE) as uow:
         organization = await uow.organizations.find(SCHOOL)
     assert organization is not None
     assert (organization.name, organization.time_zone) == ("Гимназия", "Asia/Omsk")
@@ -62,7 +63,7 @@ async def test_the_chat_administrator_is_chosen_among_the_administrators_and_sav
 
     await world.use_cases.set_chat_administrator(viewer, school, participant("director"))
 
-    async with world.storage.begin() as uow:
+    async with world.storage.begin(SCHEDULE) as uow:
         organization = await uow.organizations.find(school)
     assert organization is not None
     assert organization.chat_administrator == participant("director")
@@ -177,7 +178,7 @@ async def test_of_two_choices_at_once_the_later_one_holds_in_every_chat(world: W
         choose(SUPERADMINISTRATOR, SCHOOL, participant("director")),
     )
 
-    async with world.storage.begin() as uow:
+    async with world.storage.begin(SCHEDULE) as uow:
         organization = await uow.organizations.find(SCHOOL)
     assert organization is not None
     assert (await world.chat(TeachersChat())).administrators == {organization.chat_administrator}

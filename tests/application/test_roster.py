@@ -7,6 +7,7 @@ import pytest
 
 from application.roster import Applied, LessonCancelled, LessonSaved, Told
 from domain.access import MetaRole, Viewer
+from domain.audit import SCHEDULE
 from domain.chat import TeachersChat
 from domain.errors import Problem, ProblemCode
 from domain.ids import PersonId
@@ -72,13 +73,13 @@ async def world() -> World:
 
 async def facts(world: World) -> tuple[object, ...]:
     """All facts that are kept of the school."""
-    async with world.storage.begin() as uow:
+    async with world.storage.begin(SCHEDULE) as uow:
         return facts_of(await uow.rosters.get(SCHOOL))
 
 
 async def lesson(world: World) -> Lesson | None:
     """The lesson as it is kept."""
-    async with world.storage.begin() as uow:
+    async with world.storage.begin(SCHEDULE) as uow:
         return await uow.lessons.find(a_lesson("lesson").id)
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from domain.access import MetaRole, Viewer
+from domain.audit import SCHEDULE
 from domain.call import Open
 from domain.chat import Chat, OtherChat
 from domain.errors import Problem, ProblemCode
@@ -81,7 +82,7 @@ async def chat(world: World) -> Chat:
 
 async def kept(world: World) -> list[Videoconference]:
     """All conferences that are kept."""
-    async with world.storage.begin() as uow:
+    async with world.storage.begin(SCHEDULE) as uow:
         return await uow.videoconferences.due(MONDAY_1000 + 365 * A_DAY, limit=100)
 
 
@@ -171,7 +172,7 @@ async def test_all_faults_of_a_form_are_told_at_once_and_nothing_is_kept(world: 
 
 
 async def test_an_archived_chat_takes_no_new_conference(world: World, chat: Chat) -> None:
-    async with world.storage.begin() as uow:
+    async with world.storage.begin(SCHEDULE) as uow:
         archived = await uow.chats.find(chat.id, lock=True)
         assert archived is not None
         archived.archive()
@@ -202,7 +203,7 @@ async def test_a_lesson_has_one_online_lesson_that_is_not_over(world: World, cha
     id = await create(TEACHER, chat.id, LESSON)
 
     second = await problems_of(create(DIRECTOR, chat.id, LESSON))
-    async with world.storage.begin() as uow:
+    async with world.storage.begin(SCHEDULE) as uow:
         conference = await uow.videoconferences.find(id, lock=True)
         assert conference is not None
         conference.phase = Finished(MONDAY_0830, MONDAY_0900, FinishedBy.USER)

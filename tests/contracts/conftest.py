@@ -57,7 +57,8 @@ async def storage_in_postgres(database_url: str) -> AsyncIterator[Storage]:
 
     async def told_of() -> list[UUID]:
         async with engine.connect() as connection:
-            told = await connection.execute(select(outbox.c.subject_id).order_by(outbox.c.id))
+            of_chats = select(outbox.c.subject_id).where(outbox.c.subject != "organization")
+            told = await connection.execute(of_chats.order_by(outbox.c.id))
             return list(dict.fromkeys(told.scalars()))
 
     yield Storage(units_of_work(engine, Cipher(Fernet.generate_key().decode())), told_of)

@@ -7,6 +7,7 @@ import pytest
 
 from application.ports import Begin, ConcurrentChange
 from domain.account_link import AccountLink
+from domain.audit import SCHEDULE
 from domain.ids import PersonId, account_id
 from tests.builders import (
     MONDAY_0900,
@@ -25,7 +26,7 @@ from tests.contracts.conftest import Storage
 
 async def found(begin: Begin, person: str) -> AccountLink:
     """The person's link as it is kept."""
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         link = await uow.account_links.find(PersonId(person))
     assert link is not None
     return link
@@ -55,7 +56,7 @@ async def test_a_profile_that_another_account_has_linked_is_not_linked_again(beg
 
     with pytest.raises(ConcurrentChange):
         await put(begin, links=[an_account_link("petrov", profile="profile")])
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         assert await uow.account_links.find(PersonId("petrov")) is None
         assert await uow.account_links.holder("profile") == "klimova"
 
@@ -72,7 +73,7 @@ async def test_a_profile_has_the_holder_who_linked_it(begin: Begin) -> None:
     links = [an_account_link("klimova", profile="hers"), an_account_link("petrov", profile="his", broken=True)]
     await put(begin, links=links)
 
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         holders = [await uow.account_links.holder(profile) for profile in ("hers", "his", "nobody's")]
 
     assert holders == ["klimova", "petrov", None]
@@ -85,7 +86,7 @@ async def test_the_first_of_the_wanted_who_is_not_blocked_and_whose_link_works_i
     await put(begin, links=[*links, an_account_link("broken", broken=True)])
     wanted = [participant(person) for person in ("stranger", "blocked", "unlinked", "broken", "first", "second")]
 
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         assert await uow.account_links.working(wanted) == "first"
         assert await uow.account_links.working(wanted[:4]) is None
         assert await uow.account_links.working([]) is None
@@ -95,7 +96,7 @@ async def test_whoever_locks_a_link_waits_for_who_has_locked_it(begin: Begin) ->
     await put(begin, links=[an_account_link("klimova")])
 
     async def claim() -> bool:
-        async with begin() as uow:
+        async with begin(SCHEDULE) as uow:
             link = await uow.account_links.find(PersonId("klimova"), lock=True)
             assert link is not None
             await asyncio.sleep(0)
@@ -123,7 +124,7 @@ async def test_an_attempt_is_found_by_its_id_and_by_its_state(begin: Begin) -> N
     attempt.return_to = "https://school.example/sferum"
     await put(begin, attempts=[attempt, another])
 
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         by_id = await uow.account_links.find_attempt(id="attempt")
         by_state = await uow.account_links.find_attempt(state="state")
         by_neither = await uow.account_links.find_attempt(state="no such state")
@@ -138,7 +139,7 @@ async def test_a_changed_attempt_is_read_back_as_it_was_saved_last(begin: Begin)
     await put(begin, attempts=[an_attempt()])
     await put(begin, attempts=[an_attempt(browser="browser", used=True)])
 
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         attempt = await uow.account_links.find_attempt(id="attempt")
 
     assert attempt is not None
@@ -149,7 +150,7 @@ async def test_of_those_who_find_an_attempt_at_once_one_finds_it_unused(begin: B
     await put(begin, attempts=[an_attempt()])
 
     async def use_up() -> bool:
-        async with begin() as uow:
+        async with begin(SCHEDULE) as uow:
             attempt = await uow.account_links.find_attempt(state="state")
             assert attempt is not None
             await asyncio.sleep(0)

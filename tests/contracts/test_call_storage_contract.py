@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from application.ports import Begin, ConcurrentChange
+from domain.audit import SCHEDULE
 from domain.call import Asked, Call, CallState, Ended, Ending, GivenUp, Open
 from domain.videoconference import Videoconference
 from tests.builders import (
@@ -44,7 +45,7 @@ async def conference(begin: Begin) -> Videoconference:
 
 async def found(begin: Begin, call: Call) -> Call:
     """The call as it is kept."""
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         return await uow.calls.get(call.id)
 
 
@@ -63,7 +64,7 @@ async def test_a_changed_call_is_read_back_with_nothing_of_its_old_state(
     call = a_call(conference, state=Ending("sferum 1", MONDAY_0830, 3))
     await put(begin, calls=[call])
 
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         changed = await uow.calls.get(call.id)
         changed.ended(at=MONDAY_0900)
         await uow.calls.save(changed)
@@ -111,7 +112,7 @@ async def test_calls_that_are_due_come_with_the_longest_due_first(begin: Begin, 
     never = [a_call(conference), a_call(conference, state=Ended(MONDAY_0800))]
     await put(begin, calls=[late, later, early, *never])
 
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         everything = await uow.calls.due(MONDAY_0900, limit=10)
         one = await uow.calls.due(MONDAY_0900, limit=1)
 
@@ -125,7 +126,7 @@ async def test_calls_that_somebody_else_has_locked_are_left_out_of_what_is_due(
     late, early = a_call(conference, state=PAST[0]), a_call(conference, state=PAST[1])
     await put(begin, calls=[late, early])
 
-    async with begin() as uow, begin() as another:
+    async with begin(SCHEDULE) as uow, begin(SCHEDULE) as another:
         await uow.calls.get(early.id)
         theirs = await another.calls.due(MONDAY_1000, limit=10)
 
@@ -135,10 +136,10 @@ async def test_calls_that_somebody_else_has_locked_are_left_out_of_what_is_due(
 async def test_the_next_due_instant_of_calls_is_the_earliest_of_all(begin: Begin, conference: Videoconference) -> None:
     await put(begin, calls=[a_call(conference)])
 
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         assert await uow.calls.next_due() is None
     await put(begin, calls=[a_call(conference, state=state) for state in PAST])
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         assert await uow.calls.next_due() == MONDAY_0830
 
 
@@ -147,7 +148,7 @@ async def test_whoever_gets_a_call_waits_for_who_has_it(begin: Begin, conference
     await put(begin, calls=[call])
 
     async def fail_to_end() -> None:
-        async with begin() as uow:
+        async with begin(SCHEDULE) as uow:
             locked = await uow.calls.get(call.id)
             await asyncio.sleep(0)
             locked.not_ended(at=MONDAY_0830)

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from application.ports import Begin, ConcurrentChange
+from domain.audit import SCHEDULE
 from domain.chat import ChatKind, OtherChat, TeachersChat, create_default_chat
 from domain.grounds import grounds
 from domain.ids import ChatId
@@ -58,7 +59,7 @@ async def test_a_chat_is_read_back_with_its_members_and_their_grounds(begin: Beg
     chat = a_chat(kind, roster=roster, chat_administrator="director")
     await put(begin, organization=an_organization(), roster=roster, chats=[chat])
 
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         found = await uow.chats.find(chat.id)
 
     assert found is not None
@@ -70,7 +71,7 @@ async def test_a_changed_chat_is_read_back_without_those_who_left(begin: Begin) 
     chat = a_chat(class_chat("8 К"), roster=roster, chat_administrator="director")
     await put(begin, organization=an_organization(), roster=roster, chats=[chat])
 
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         changed = await uow.chats.find(chat.id, lock=True)
         assert changed is not None
         changed.name, changed.version = "9 К", 3
@@ -78,7 +79,7 @@ async def test_a_changed_chat_is_read_back_without_those_who_left(begin: Begin) 
         without_pupil = a_roster(employees={"director": [], "klimova": []}, class_teachers={"8 К": "director"})
         changed.follow(grounds(chat.kind, without_pupil, participant("klimova")), at=MONDAY_1000)
         await uow.chats.save_all([changed])
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         found = await uow.chats.find(chat.id)
 
     assert found is not None
@@ -90,11 +91,11 @@ async def test_a_chat_may_be_saved_twice_in_one_unit_of_work(begin: Begin) -> No
     chat = a_chat()
     await put(begin, organization=an_organization())
 
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         await uow.chats.save_all([chat])
         chat.name = "Кружок"
         await uow.chats.save_all([chat])
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         found = await uow.chats.find(chat.id)
 
     assert found is not None
@@ -106,7 +107,7 @@ async def test_a_chat_that_somebody_saved_meanwhile_is_not_saved_over(begin: Beg
     await put(begin, organization=an_organization(), chats=[chat])
 
     async def rename(name: str, *, meanwhile: Callable[[], Awaitable[None]] = nothing) -> None:
-        async with begin() as uow:
+        async with begin(SCHEDULE) as uow:
             found = await uow.chats.find(chat.id)
             assert found is not None
             await meanwhile()
@@ -115,7 +116,7 @@ async def test_a_chat_that_somebody_saved_meanwhile_is_not_saved_over(begin: Beg
 
     with pytest.raises(ConcurrentChange):
         await rename("Позже", meanwhile=lambda: rename("Раньше"))
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         found = await uow.chats.find(chat.id)
 
     assert found is not None
@@ -128,7 +129,7 @@ async def test_a_default_chat_that_somebody_made_meanwhile_is_not_made_again(beg
 
     with pytest.raises(ConcurrentChange):
         await put(begin, chats=[create_default_chat(SCHOOL, TeachersChat(), "Вторая учительская")])
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         [found] = await uow.chats.following(SCHOOL, [TeachersChat()])
 
     assert found.name == "Учительская"
@@ -139,7 +140,7 @@ async def test_whoever_locks_a_chat_waits_for_who_has_locked_it(begin: Begin) ->
     await put(begin, organization=an_organization(), chats=[chat])
 
     async def add_a_letter() -> None:
-        async with begin() as uow:
+        async with begin(SCHEDULE) as uow:
             found = await uow.chats.find(chat.id, lock=True)
             assert found is not None
             await asyncio.sleep(0)
@@ -147,7 +148,7 @@ async def test_whoever_locks_a_chat_waits_for_who_has_locked_it(begin: Begin) ->
             await uow.chats.save_all([found])
 
     await asyncio.gather(*(add_a_letter() for _ in range(4)))
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         found = await uow.chats.find(chat.id)
 
     assert found is not None
@@ -165,7 +166,7 @@ async def test_following_answers_with_the_chats_of_those_kinds_in_the_order_of_t
         parents_chat("no such class"),
     ]
 
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         found = await uow.chats.following(SCHOOL, wanted)
         none = await uow.chats.following(SCHOOL, [])
 
@@ -178,7 +179,7 @@ async def test_following_without_kinds_answers_with_all_chats_of_the_organizatio
     await put(begin, organization=an_organization(), chats=here)
     await put(begin, organization=an_organization(school_id="other school"), chats=there)
 
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         found = await uow.chats.following(SCHOOL, None)
 
     assert [chat.id for chat in found] == sorted(chat.id for chat in here)
@@ -189,7 +190,7 @@ async def test_chats_that_are_followed_are_locked(begin: Begin) -> None:
     await put(begin, organization=an_organization(), chats=chats)
 
     async def add_a_letter_to_all() -> None:
-        async with begin() as uow:
+        async with begin(SCHEDULE) as uow:
             followed = await uow.chats.following(SCHOOL, None)
             await asyncio.sleep(0)
             for chat in followed:
@@ -197,7 +198,7 @@ async def test_chats_that_are_followed_are_locked(begin: Begin) -> None:
             await uow.chats.save_all(followed)
 
     await asyncio.gather(*(add_a_letter_to_all() for _ in range(4)))
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         found = await uow.chats.following(SCHOOL, None)
 
     assert [chat.name for chat in found] == ["Чат!!!!", "Чат!!!!"]
@@ -214,6 +215,6 @@ async def test_what_happened_to_a_chat_is_told_when_it_is_saved_and_only_once(st
 
 
 async def test_a_chat_that_is_not_there_is_not_found(begin: Begin) -> None:
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         assert await uow.chats.find(ChatId(SCHOOL)) is None
         assert await uow.chats.following(SCHOOL, None) == []

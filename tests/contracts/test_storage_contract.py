@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from application.ports import Answered, Begin
+from domain.audit import SCHEDULE
 from domain.chat import TeachersChat, create_default_chat
 from domain.ids import PersonId
 from domain.participant import PositionKind
@@ -48,7 +49,7 @@ async def test_an_organization_is_read_back_as_it_was_saved_last(begin: Begin) -
     renamed.name, renamed.time_zone = "Гимназия", "Asia/Omsk"
     await put(begin, organization=renamed)
 
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         found = await uow.organizations.find(SCHOOL)
         assert found is not None
         assert state_of(found) == state_of(renamed)
@@ -62,7 +63,7 @@ async def test_nothing_of_a_unit_of_work_is_kept_when_its_block_raises(storage: 
     call, lesson, attempt, link = a_call(conference), a_lesson(), an_attempt(), an_account_link()
 
     async def fail_at_the_end() -> None:
-        async with storage.begin() as uow:
+        async with storage.begin(SCHEDULE) as uow:
             await uow.organizations.save(an_organization())
             await uow.rosters.save(roster)
             await uow.lessons.save_all([lesson])
@@ -76,7 +77,7 @@ async def test_nothing_of_a_unit_of_work_is_kept_when_its_block_raises(storage: 
 
     with pytest.raises(RuntimeError, match="the caller's"):
         await fail_at_the_end()
-    async with storage.begin() as uow:
+    async with storage.begin(SCHEDULE) as uow:
         assert await uow.organizations.find(SCHOOL) is None
         assert not (await uow.rosters.get(SCHOOL)).people
         assert await uow.lessons.find(lesson.id) is None
@@ -91,7 +92,7 @@ async def test_nothing_of_a_unit_of_work_is_kept_when_its_block_raises(storage: 
 
 
 async def test_a_unit_of_work_sees_what_it_has_saved_itself(begin: Begin) -> None:
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         await uow.organizations.save(an_organization())
         found = await uow.organizations.find(SCHOOL)
 
@@ -101,11 +102,11 @@ async def test_a_unit_of_work_sees_what_it_has_saved_itself(begin: Begin) -> Non
 async def test_what_is_not_saved_is_not_changed(begin: Begin) -> None:
     await put(begin, organization=an_organization())
 
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         found = await uow.organizations.find(SCHOOL)
         assert found is not None
         found.name = "Гимназия"
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         unchanged = await uow.organizations.find(SCHOOL)
         assert unchanged is not None
         assert unchanged.name == "Школа"
@@ -115,7 +116,7 @@ async def test_whoever_locks_an_organization_waits_for_who_has_locked_it(begin: 
     await put(begin, organization=an_organization())
 
     async def add_a_letter() -> None:
-        async with begin() as uow:
+        async with begin(SCHEDULE) as uow:
             organization = await uow.organizations.find(SCHOOL, lock=True)
             assert organization is not None
             await asyncio.sleep(0)
@@ -123,7 +124,7 @@ async def test_whoever_locks_an_organization_waits_for_who_has_locked_it(begin: 
             await uow.organizations.save(organization)
 
     await asyncio.gather(*(add_a_letter() for _ in range(4)))
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         organization = await uow.organizations.find(SCHOOL)
 
     assert organization is not None
@@ -131,14 +132,14 @@ async def test_whoever_locks_an_organization_waits_for_who_has_locked_it(begin: 
 
 
 async def test_the_clock_of_a_unit_of_work_tells_an_instant_with_its_offset(begin: Begin) -> None:
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         now = await uow.now()
 
     assert now.utcoffset() == timedelta()
 
 
 async def test_an_organization_of_which_nothing_is_told_has_an_empty_roster(begin: Begin) -> None:
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         roster = await uow.rosters.get(SCHOOL)
 
     assert roster.organization_id == SCHOOL
@@ -163,7 +164,7 @@ async def test_all_facts_of_a_roster_are_read_back(begin: Begin) -> None:
     )
     await put(begin, organization=an_organization(), roster=roster)
 
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         found = await uow.rosters.get(SCHOOL)
 
     assert facts_of(found) == facts_of(roster)
@@ -181,7 +182,7 @@ async def test_a_changed_roster_loses_what_is_gone_and_keeps_the_rest(begin: Beg
     belov, director = PersonId("belov"), PersonId("director")
     teachers = (PersonId("director"), PersonId("klimova"))
 
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         changed = await uow.rosters.get(SCHOOL)
         apply(changed, PupilExpelled(belov))
         apply(changed, ParentUntied(PersonId("petrova"), belov))
@@ -189,7 +190,7 @@ async def test_a_changed_roster_loses_what_is_gone_and_keeps_the_rest(begin: Beg
         apply(changed, ClassSaved("8 К", "9 К"))
         apply(changed, GroupSaved("8 К алгебра", "9 К алгебра", "Алгебра", frozenset({belov}), teachers))
         await uow.rosters.save(changed)
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         found = await uow.rosters.get(SCHOOL)
 
     assert facts_of(found) == facts_of(changed)
@@ -200,11 +201,11 @@ async def test_a_changed_roster_loses_what_is_gone_and_keeps_the_rest(begin: Beg
 async def test_the_only_group_of_a_subject_may_go_over_to_another_subject(begin: Begin) -> None:
     await put(begin, organization=an_organization(), roster=a_roster(groups={"8 К алгебра": []}))
 
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         changed = await uow.rosters.get(SCHOOL)
         apply(changed, GroupSaved("8 К алгебра", "8 К геометрия", "Геометрия", frozenset(), ()))
         await uow.rosters.save(changed)
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         found = await uow.rosters.get(SCHOOL)
 
     assert [group.subject for group in found.groups.values()] == ["Геометрия"]
@@ -214,14 +215,14 @@ async def test_a_roster_that_is_saved_twice_in_one_unit_of_work_keeps_the_later_
     roster = a_roster(pupils={"petrov": "8 К"}, people=["petrova", "director"])
     await put(begin, organization=an_organization(), roster=roster)
 
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         changed = await uow.rosters.get(SCHOOL)
         apply(changed, ParentTied(PersonId("petrova"), PersonId("petrov")))
         apply(changed, RoleGranted(PersonId("director"), "TEACHER"))
         await uow.rosters.save(changed)
         apply(changed, ParentUntied(PersonId("petrova"), PersonId("petrov")))
         await uow.rosters.save(changed)
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         found = await uow.rosters.get(SCHOOL)
 
     assert (found.ties, found.roles) == (set(), {(participant("director"), "TEACHER")})
@@ -232,11 +233,11 @@ async def test_each_organization_has_a_roster_of_its_own(begin: Begin) -> None:
     await put(begin, organization=an_organization(), roster=here)
     await put(begin, organization=an_organization(school_id="other school"), roster=there)
 
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         emptied = await uow.rosters.get(OTHER_SCHOOL)
         apply(emptied, PupilExpelled(PersonId("petrov")))
         await uow.rosters.save(emptied)
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         found = await uow.rosters.get(SCHOOL)
 
     assert facts_of(found) == facts_of(here)
@@ -249,7 +250,7 @@ async def test_a_lesson_is_read_back_as_it_was_stated_last(begin: Begin) -> None
     await put(begin, organization=an_organization(), roster=roster, lessons=[first, another])
     await put(begin, lessons=[moved])
 
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         assert await uow.lessons.find(first.id) == moved
         assert await uow.lessons.find(another.id) == another
         assert await uow.lessons.find(a_lesson("a third").id) is None
@@ -258,11 +259,11 @@ async def test_a_lesson_is_read_back_as_it_was_stated_last(begin: Begin) -> None
 async def test_answers_are_found_under_their_own_scope_and_keys(begin: Begin) -> None:
     answered = {"first": Answered("a", "1"), "second": Answered("b", "2")}
 
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         await uow.answers.keep("here", answered, at=MONDAY_0800)
         await uow.answers.keep("there", {"first": Answered("c", "3")}, at=MONDAY_0800)
         await uow.answers.keep("here", {}, at=MONDAY_0800)
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         assert await uow.answers.find("here", ["first", "second", "third"], since=MONDAY_0800) == answered
         assert await uow.answers.find("there", ["first", "second"], since=MONDAY_0800) == {"first": Answered("c", "3")}
 
@@ -270,7 +271,7 @@ async def test_answers_are_found_under_their_own_scope_and_keys(begin: Begin) ->
 async def test_an_answer_is_found_for_as_long_as_is_asked_and_no_longer(begin: Begin) -> None:
     kept = {"key": Answered("digest", "result")}
 
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         await uow.answers.keep("scope", kept, at=MONDAY_0800)
         a_day_later = MONDAY_0800 + DAY
         assert await uow.answers.find("scope", ["key"], since=a_day_later - DAY) == kept
@@ -281,7 +282,7 @@ async def test_an_answer_is_found_for_as_long_as_is_asked_and_no_longer(begin: B
 async def test_an_answer_that_is_kept_anew_replaces_the_old_one(begin: Begin) -> None:
     anew = {"key": Answered("new digest", "new result")}
 
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         await uow.answers.keep("scope", {"key": Answered("digest", "result")}, at=MONDAY_0800)
         await uow.answers.keep("scope", anew, at=MONDAY_1000)
         assert await uow.answers.find("scope", ["key"], since=MONDAY_1000) == anew
@@ -289,7 +290,7 @@ async def test_an_answer_that_is_kept_anew_replaces_the_old_one(begin: Begin) ->
 
 async def test_of_requests_at_once_with_one_key_all_answer_as_the_first_did(begin: Begin) -> None:
     async def answer(result: str) -> str:
-        async with begin() as uow:
+        async with begin(SCHEDULE) as uow:
             known = await uow.answers.find("scope", ["key"], since=MONDAY_0800)
             await asyncio.sleep(0)
             if "key" in known:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from application.ports import Begin, ConcurrentChange
+from domain.audit import SCHEDULE
 from domain.chat import Chat
 from domain.ids import PersonId, VideoconferenceId
 from domain.participant import Capacity
@@ -48,7 +49,7 @@ async def nothing() -> None:
 
 async def found(begin: Begin, id: VideoconferenceId) -> Videoconference:
     """The conference as it is kept."""
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         conference = await uow.videoconferences.find(id)
     assert conference is not None
     return conference
@@ -75,7 +76,7 @@ async def test_a_changed_conference_is_read_back_with_nothing_of_its_old_phase(b
     conference = a_videoconference(chat=chat, phase=ACTIVE, added={"petrov": Capacity.PUPIL}, removed=["belov"])
     await put(begin, conferences=[conference])
 
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         changed = await uow.videoconferences.find(conference.id, lock=True)
         assert changed is not None
         changed.finish(at=MONDAY_0900, by=FinishedBy.USER)
@@ -88,7 +89,7 @@ async def test_a_changed_conference_is_read_back_with_nothing_of_its_old_phase(b
 async def test_a_conference_may_be_saved_twice_in_one_unit_of_work(begin: Begin, chat: Chat) -> None:
     conference = a_videoconference(chat=chat)
 
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         await uow.videoconferences.save(conference)
         conference.name = "Итоги"
         await uow.videoconferences.save(conference)
@@ -101,7 +102,7 @@ async def test_a_conference_that_somebody_saved_meanwhile_is_not_saved_over(begi
     await put(begin, conferences=[conference])
 
     async def rename(name: str, *, meanwhile: Callable[[], Awaitable[None]] = nothing) -> None:
-        async with begin() as uow:
+        async with begin(SCHEDULE) as uow:
             loaded = await uow.videoconferences.find(conference.id)
             assert loaded is not None
             await meanwhile()
@@ -119,7 +120,7 @@ async def test_whoever_locks_a_conference_waits_for_who_has_locked_it(begin: Beg
     await put(begin, conferences=[conference])
 
     async def add_a_letter() -> None:
-        async with begin() as uow:
+        async with begin(SCHEDULE) as uow:
             locked = await uow.videoconferences.find(conference.id, lock=True)
             assert locked is not None
             await asyncio.sleep(0)
@@ -137,7 +138,7 @@ async def test_what_is_due_comes_with_the_longest_due_first(begin: Begin, chat: 
     over = [a_videoconference(chat=chat, phase=phase) for phase in (FINISHED, FAILED)]
     await put(begin, conferences=[*conferences, *over])
 
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         everything = await uow.videoconferences.due(MONDAY_0900, limit=10)
         two = await uow.videoconferences.due(MONDAY_0900, limit=2)
 
@@ -149,10 +150,10 @@ async def test_what_somebody_else_has_locked_is_left_out_of_what_is_due(begin: B
     first, second, third = [due(chat, MONDAY_0800 + minutes * MINUTE) for minutes in range(3)]
     await put(begin, conferences=[first, second, third])
 
-    async with begin() as uow, begin() as another:
+    async with begin(SCHEDULE) as uow, begin(SCHEDULE) as another:
         mine = await uow.videoconferences.due(MONDAY_1000, limit=1)
         theirs = await another.videoconferences.due(MONDAY_1000, limit=10)
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         afterwards = await uow.videoconferences.due(MONDAY_1000, limit=10)
 
     assert [conference.id for conference in mine] == [first.id]
@@ -161,13 +162,13 @@ async def test_what_somebody_else_has_locked_is_left_out_of_what_is_due(begin: B
 
 
 async def test_the_next_due_instant_is_the_earliest_of_all(begin: Begin, chat: Chat) -> None:
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         assert await uow.videoconferences.next_due() is None
     await put(begin, conferences=[a_videoconference(chat=chat, phase=FINISHED)])
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         assert await uow.videoconferences.next_due() is None
     await put(begin, conferences=[due(chat, MONDAY_0900), due(chat, MONDAY_0830)])
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         assert await uow.videoconferences.next_due() == MONDAY_0830
 
 
@@ -184,7 +185,7 @@ async def test_only_those_put_off_for_want_of_a_starter_wait_for_one_who_is_know
     other_school = an_organization(school_id="other school")
     await put(begin, organization=other_school, roster=other_roster, chats=[elsewhere], conferences=[there])
 
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         for_one_here = await uow.videoconferences.waiting_for_starter(PersonId("klimova"))
         for_one_there = await uow.videoconferences.waiting_for_starter(PersonId("gusev"))
         for_a_stranger = await uow.videoconferences.waiting_for_starter(PersonId("nobody"))
@@ -199,7 +200,7 @@ async def test_a_lesson_has_its_online_lesson_until_that_is_over(begin: Begin, c
     conference = a_videoconference(chat=chat, type=ONLINE_LESSON, lesson=a_lesson(), phase=phase)
     await put(begin, conferences=[conference])
 
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         of_lesson = await uow.videoconferences.of_lesson(a_lesson().id)
     over = phase in (FINISHED, FAILED)
 
@@ -212,7 +213,7 @@ async def test_a_lesson_never_has_two_online_lessons_that_are_not_over(begin: Be
 
     with pytest.raises(ConcurrentChange):
         await put(begin, conferences=[second])
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         assert await uow.videoconferences.find(second.id) is None
 
 
@@ -231,7 +232,7 @@ async def test_a_lesson_may_have_an_online_lesson_after_one_that_is_over(begin: 
     present = a_videoconference(chat=chat, type=ONLINE_LESSON, lesson=a_lesson())
     await put(begin, conferences=[over, present])
 
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         of_lesson = await uow.videoconferences.of_lesson(a_lesson().id)
 
     assert of_lesson is not None
@@ -251,7 +252,7 @@ async def test_what_happened_to_a_conference_is_told_when_it_is_saved_and_only_o
 
 
 async def test_a_conference_that_is_not_there_is_not_found(begin: Begin) -> None:
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         assert await uow.videoconferences.find(VideoconferenceId(SCHOOL)) is None
 
 

@@ -129,6 +129,7 @@ def told_anew(roster: Roster) -> list[RosterEvent]:
     for employee, positions in roster.positions.items():
         told.append(EmployeeHired(person(employee), positions))
     for pupil, enrolled in roster.enrolments.items():
+        assert enrolled is not None, "events enrol in a class"
         told.append(PupilEnrolled(person(pupil), roster.classes[enrolled].school_id))
     for parent, child in roster.ties:
         told.append(ParentTied(person(parent), person(child)))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from domain import access
-from domain.access import MetaRole, Permission, Viewer
+from domain.access import MetaRole, Permission, PlaceInConference, Viewer
 from domain.chat import Chat
 from domain.participant import Capacity, PositionKind
 from domain.videoconference import Videoconference
@@ -48,17 +48,40 @@ MEMBERS = {"member", "member taken out of the conference"}
 
 Question = Callable[[Viewer, Videoconference, Chat], bool]
 
+
+def place_of(viewer: Viewer, conference: Videoconference, chat: Chat) -> PlaceInConference:
+    return access.place_in_conference(viewer, conference, chat, conference.additions)
+
+
 MATRIX: dict[str, tuple[Question, set[str]]] = {
-    "see the chat": (lambda viewer, _, chat: access.may_see_chat(viewer, chat), MANAGERS | MEMBERS),
+    "see the chat": (
+        lambda viewer, _, chat: access.may_see_chat(viewer, access.place_in(viewer, chat)),
+        MANAGERS | MEMBERS,
+    ),
     "administer the chat": (
-        lambda viewer, _, chat: access.administers(viewer, chat),
+        lambda viewer, _, chat: access.administers(viewer, access.place_in(viewer, chat)),
         {"chat administrator", "class teacher"},
     ),
-    "create a conference": (lambda viewer, _, chat: access.may_create_conference(viewer, chat), MANAGERS),
-    "edit a conference": (lambda viewer, _, chat: access.may_edit_conference(viewer, chat), MANAGERS),
-    "finish a conference": (lambda viewer, _, chat: access.may_finish_conference(viewer, chat), MANAGERS),
-    "see the conference": (access.may_see_conference, MANAGERS | {"member", "guest of the conference"}),
-    "see the link": (access.may_see_link, MANAGERS | {"member", "guest of the conference"}),
+    "create a conference": (
+        lambda viewer, _, chat: access.may_create_conference(viewer, access.place_in(viewer, chat)),
+        MANAGERS,
+    ),
+    "edit a conference": (
+        lambda viewer, _, chat: access.may_edit_conference(viewer, access.place_in(viewer, chat)),
+        MANAGERS,
+    ),
+    "finish a conference": (
+        lambda viewer, _, chat: access.may_finish_conference(viewer, access.place_in(viewer, chat)),
+        MANAGERS,
+    ),
+    "see the conference": (
+        lambda viewer, *place: access.may_see_conference(viewer, place_of(viewer, *place)),
+        MANAGERS | {"member", "guest of the conference"},
+    ),
+    "see the link": (
+        lambda viewer, *place: access.may_see_link(viewer, place_of(viewer, *place)),
+        MANAGERS | {"member", "guest of the conference"},
+    ),
 }
 
 EVEN_BLOCKED = {
@@ -109,4 +132,6 @@ def test_an_archived_chat_is_seen_by_its_chat_administrator_and_the_registrys_vi
     )
     archived = a_chat(class_chat("8 К"), roster=closed, chat_administrator="head")
 
-    assert {who for who, viewer in VIEWERS.items() if access.may_see_chat(viewer, archived)} == HOLDERS_OF_ALL_RIGHTS
+    assert {
+        who for who, viewer in VIEWERS.items() if access.may_see_chat(viewer, access.place_in(viewer, archived))
+    } == HOLDERS_OF_ALL_RIGHTS

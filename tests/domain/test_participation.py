@@ -51,7 +51,7 @@ def test_pupils_and_employees_take_part_in_every_conference(type: Videoconferenc
 def test_by_default_everybody_in_a_parents_chat_takes_part_in_its_video_call() -> None:
     chat = a_chat(parents_chat("8 К"), roster=ROSTER, chat_administrator="head")
 
-    assert default_participants(VIDEO_CALL, chat) == {
+    assert default_participants(VIDEO_CALL, chat, VIDEO_CALL.additions) == {
         participant("head"): {EMPLOYEE},
         participant("teacher"): {EMPLOYEE},
         participant("parent"): {PARENT},
@@ -62,7 +62,7 @@ def test_by_default_everybody_in_a_parents_chat_takes_part_in_its_video_call() -
 def test_by_default_the_parents_of_a_parents_chat_take_no_part_in_an_online_lesson() -> None:
     chat = a_chat(parents_chat("8 К"), roster=ROSTER, chat_administrator="head")
 
-    assert default_participants(ONLINE_LESSON, chat) == {
+    assert default_participants(ONLINE_LESSON, chat, ONLINE_LESSON.additions) == {
         participant("head"): {EMPLOYEE},
         participant("teacher"): {EMPLOYEE},
     }
@@ -84,14 +84,14 @@ def test_by_default_the_chats_people_take_part_the_chat_administrator_among_them
 ) -> None:
     chat = a_chat(kind, roster=ROSTER, chat_administrator="head")
 
-    assert default_participants(type, chat).keys() == {participant(person) for person in people}
+    assert default_participants(type, chat, type.additions).keys() == {participant(person) for person in people}
 
 
 def test_whom_a_user_added_takes_part_and_whom_a_user_took_out_does_not() -> None:
     chat = a_chat(class_chat("8 К"), roster=ROSTER)
     conference = a_videoconference(chat=chat, added={"maker": EMPLOYEE}, removed=["classmate"])
 
-    assert participants(conference, chat) == {
+    assert participants(conference, chat, conference.additions) == {
         participant("teacher"): {EMPLOYEE},
         participant("pupil"): {PUPIL},
         participant("maker"): {EMPLOYEE},
@@ -102,14 +102,14 @@ def test_whom_a_user_took_out_stays_out_though_they_were_added_too() -> None:
     chat = a_chat(class_chat("8 К"), roster=ROSTER)
     conference = a_videoconference(chat=chat, added={"classmate": PUPIL}, removed=["classmate"])
 
-    assert participant("classmate") not in participants(conference, chat)
+    assert participant("classmate") not in participants(conference, chat, conference.additions)
 
 
 def test_whom_a_user_added_in_another_capacity_takes_part_in_both() -> None:
     chat = a_chat(parents_chat("8 К"), roster=ROSTER)
     conference = a_videoconference(chat=chat, added={"colleague": EMPLOYEE})
 
-    assert participants(conference, chat)[participant("colleague")] == {EMPLOYEE, PARENT}
+    assert participants(conference, chat, conference.additions)[participant("colleague")] == {EMPLOYEE, PARENT}
 
 
 def test_whoever_joins_or_leaves_the_chat_joins_or_leaves_the_conference() -> None:
@@ -121,7 +121,7 @@ def test_whoever_joins_or_leaves_the_chat_joins_or_leaves_the_conference() -> No
 
     chat.follow(grounds(chat.kind, roster, None), at=MONDAY_0830)
 
-    assert participants(conference, chat) == {participant("newcomer"): {PUPIL}}
+    assert participants(conference, chat, conference.additions) == {participant("newcomer"): {PUPIL}}
 
 
 def test_the_call_is_started_by_the_first_of_administrator_substitute_chats_administrators_maker_and_employees() -> (
@@ -130,7 +130,7 @@ def test_the_call_is_started_by_the_first_of_administrator_substitute_chats_admi
     chat = a_chat(subject_chat("алгебра"), roster=ROSTER, chat_administrator="head")
     conference = a_videoconference(chat=chat, made_by="maker", added={"late": EMPLOYEE, "classmate": PUPIL})
 
-    wanted = starters(conference, chat, participant("head"), participant("substitute"))
+    wanted = starters(conference, chat, participant("head"), participant("substitute"), conference.additions)
 
     assert wanted == (
         participant("head"),
@@ -145,7 +145,7 @@ def test_nobody_starts_a_call_twice_and_no_pupil_or_parent_does() -> None:
     chat = a_chat(parents_chat("8 К"), roster=ROSTER, chat_administrator="teacher")
     conference = a_videoconference(chat=chat, made_by="teacher")
 
-    wanted = starters(conference, chat, participant("teacher"), participant("teacher"))
+    wanted = starters(conference, chat, participant("teacher"), participant("teacher"), conference.additions)
 
     assert wanted == (participant("teacher"),)
 
@@ -153,4 +153,16 @@ def test_nobody_starts_a_call_twice_and_no_pupil_or_parent_does() -> None:
 def test_a_conference_of_an_empty_chat_that_nobody_made_has_no_starter() -> None:
     chat = a_chat()
 
-    assert starters(a_videoconference(chat=chat), chat, None, None) == ()
+    assert starters(a_videoconference(chat=chat), chat, None, None, frozenset()) == ()
+
+
+@pytest.mark.rule("CHAT-32")
+def test_whoever_was_added_in_a_capacity_that_they_have_no_more_takes_no_part() -> None:
+    chat = a_chat(subject_chat("алгебра"), roster=ROSTER)
+    conference = a_videoconference(chat=chat, added={"late": EMPLOYEE, "classmate": PUPIL})
+    held = conference.additions - {(participant("late"), EMPLOYEE)}
+
+    taking_part = participants(conference, chat, held)
+
+    assert participant("classmate") in taking_part
+    assert participant("late") not in taking_part

@@ -10,16 +10,48 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
+from application.audit import (
+    NO_RIGHTS,
+    Line,
+    Trail,
+    chat_facts,
+    chat_subject,
+    conference_facts,
+    conference_subject,
+    link_facts,
+    link_subject,
+    organization_facts,
+    organization_subject,
+    rights_of_people,
+    role_facts,
+    role_subject,
+)
 from application.ports import Answered, ConcurrentChange
 from domain.account_link import AccountLink, AccountLinkStatus, LinkAttempt
+from domain.audit import AuditCause, Because
 from domain.call import Asked, Call, Open
 from domain.chat import Chat, ChatKind
-from domain.ids import CallId, ChatId, LessonId, OrganizationId, ParticipantId, PersonId, VideoconferenceId
+from domain.ids import (
+    CallId,
+    ChatId,
+    GroupId,
+    LessonId,
+    OrganizationId,
+    ParticipantId,
+    PersonId,
+    RoleId,
+    VideoconferenceId,
+    role_id,
+)
 from domain.lesson import Lesson
 from domain.organization import Organization
+from domain.participant import Capacity
+from domain.register import Register
+from domain.role import Role
 from domain.roster import Roster
 from domain.videoconference import Failed, FailureReason, Finished, Scheduled, Videoconference, VideoconferenceType
 from tests.builders import MONDAY_0800
+from tests.fakes.registers import InMemoryRegisters
 from tests.fakes.rows import Rows, Table, due_rows, next_due, save_with_events
 
 K = TypeVar("K", bound=Hashable)
@@ -29,30 +61,70 @@ Claims = Rows[tuple[str, Hashable], tuple[()]]
 """Names of what there may be only one of: whoever is about to add one locks its name."""
 
 
+@dataclass(frozen=True)
+class AuditLine:
+    """A change, why it was made, and when."""
+
+    line: Line
+    because: Because
+    at: datetime
+
+
 class InMemoryOrganizations:
     """Implements `application.ports.Organizations`."""
 
-    def __init__(self, rows: Rows[OrganizationId, Organization]) -> None:
+    def __init__(self, rows: Rows[OrganizationId, Organization], trail: Trail) -> None:
         self._rows = rows
+        self._trail = trail
 
     async def find(self, id: OrganizationId, *, lock: bool = False) -> Organization | None:
-        return await self._rows.find_locked(id, lock=lock)
+        found = await self._rows.find_locked(id, lock=lock)
+        if found is not None:
+            self._trail.loaded(organization_subject(found), organization_facts(found))
+        return found
 
     async def save(self, organization: Organization) -> None:
         await self._rows.save(organization.id, organization)
+        self._trail.saved(organization_subject(organization), organization_facts(organization))
+
+    async def register_due(self, at: datetime) -> list[OrganizationId]:
+        due = [(each.register_due_at, id) for id, each in self._rows.present().items() if each.register_due_at]
+        return [id for due_at, id in sorted(due) if due_at <= at]
+
+    async def next_register_due(self) -> datetime | None:
+        return min(
+            (each.register_due_at for each in self._rows.present().values() if each.register_due_at), default=None
+        )
 
 
 class InMemoryRosters:
     """Implements `application.ports.Rosters`."""
 
-    def __init__(self, rows: Rows[OrganizationId, Roster]) -> None:
+    def __init__(self, rows: Rows[OrganizationId, Roster], trail: Trail) -> None:
         self._rows = rows
+        self._trail = trail
 
     async def get(self, id: OrganizationId) -> Roster:
-        return self._rows.find(id) or Roster(id)
+        roster = self._rows.find(id) or Roster(id)
+        for subject, rights in rights_of_people(roster).items():
+            self._trail.loaded(subject, rights)
+        return roster
 
     async def save(self, roster: Roster) -> None:
         await self._rows.save(roster.organization_id, roster)
+        for subject, rights in rights_of_people(roster).items():
+            self._trail.loaded(subject, NO_RIGHTS)
+            self._trail.saved(subject, rights)
+
+    async def held(
+        self, additions: frozenset[tuple[ParticipantId, Capacity]]
+    ) -> frozenset[tuple[ParticipantId, Capacity]]:
+        rosters = self._rows.present().values()
+        return frozenset(
+            (participant, capacity)
+            for participant, capacity in additions
+            if any(roster.is_(capacity, participant) for roster in rosters)
+        )
 
 
 class InMemoryLessons:
@@ -64,6 +136,17 @@ class InMemoryLessons:
     async def find(self, id: LessonId) -> Lesson | None:
         return self._rows.find(id)
 
+    async def find_all(self, ids: Collection[LessonId]) -> list[Lesson]:
+        present = self._rows.present()
+        return [present[id] for id in ids if id in present]
+
+    async def of_groups(self, groups: Collection[GroupId], start: datetime, end: datetime) -> list[Lesson]:
+        return [
+            lesson
+            for lesson in self._rows.present().values()
+            if lesson.group_id in groups and start <= lesson.starts_at < end
+        ]
+
     async def save_all(self, lessons: Sequence[Lesson]) -> None:
         for lesson in lessons:
             await self._rows.save(lesson.id, lesson)
@@ -72,21 +155,50 @@ class InMemoryLessons:
 class InMemoryChats:
     """Implements `application.ports.Chats`."""
 
-    def __init__(self, rows: Rows[ChatId, Chat], told: list[object]) -> None:
+    def __init__(self, rows: Rows[ChatId, Chat], lines: Sequence[AuditLine], told: list[object], trail: Trail) -> None:
         self._rows = rows
+        self._lines = lines
         self._told = told
+        self._trail = trail
 
     async def find(self, id: ChatId, *, lock: bool = False) -> Chat | None:
-        return await self._rows.find_locked(id, lock=lock)
+        found = await self._rows.find_locked(id, lock=lock)
+        return None if found is None or found.deleted else self._noted(found)
 
-    async def following(self, organization: OrganizationId, kinds: Collection[ChatKind] | None) -> list[Chat]:
-        return await self._rows.all_locked(
-            lambda chat: chat.organization_id == organization and (kinds is None or chat.kind in kinds)
-        )
+    async def following(
+        self,
+        organization: OrganizationId,
+        kinds: Collection[ChatKind] | None,
+        *,
+        having_added: Collection[ParticipantId] = (),
+    ) -> list[Chat]:
+        def wanted(chat: Chat) -> bool:
+            added = {participant for participant, _ in chat.by_hand.additions}
+            followed = kinds is None or chat.kind in kinds or bool(added & set(having_added))
+            return chat.organization_id == organization and not chat.deleted and followed
+
+        return [self._noted(chat) for chat in await self._rows.all_locked(wanted)]
+
+    async def edited_fields(self, id: ChatId, *, since: int) -> tuple[str, ...]:
+        edited = set[str]()
+        for line in self._lines:
+            if (
+                line.line.subject.id == id
+                and line.because.cause is AuditCause.USER
+                and (line.line.version or 0) > since
+            ):
+                edited |= (line.line.difference.after or {}).keys()
+        by_hand = {"addedByHand", "removedByHand"}
+        return tuple(sorted(edited - by_hand | ({"members"} if edited & by_hand else set())))
 
     async def save_all(self, chats: Sequence[Chat]) -> None:
         for chat in chats:
             await save_with_events(self._rows, chat.id, chat, self._told)
+            self._trail.saved(chat_subject(chat), chat_facts(chat), chat.version)
+
+    def _noted(self, chat: Chat) -> Chat:
+        self._trail.loaded(chat_subject(chat), chat_facts(chat) or {})
+        return chat
 
 
 class InMemoryVideoconferences:
@@ -98,17 +210,20 @@ class InMemoryVideoconferences:
         rosters: Rows[OrganizationId, Roster],
         claims: Claims,
         told: list[object],
+        trail: Trail,
     ) -> None:
         self._rows = rows
         self._rosters = rosters
         self._claims = claims
         self._told = told
+        self._trail = trail
 
     async def find(self, id: VideoconferenceId, *, lock: bool = False) -> Videoconference | None:
-        return await self._rows.find_locked(id, lock=lock)
+        found = await self._rows.find_locked(id, lock=lock)
+        return None if found is None or found.deleted else self._noted(found)
 
     async def due(self, at: datetime, *, limit: int) -> list[Videoconference]:
-        return await due_rows(self._rows, at, limit)
+        return [self._noted(conference) for conference in await due_rows(self._rows, at, limit)]
 
     async def next_due(self) -> datetime | None:
         return next_due(self._rows)
@@ -122,7 +237,14 @@ class InMemoryVideoconferences:
                 case _:
                     return False
 
-        return await self._rows.all_locked(waits)
+        return [self._noted(conference) for conference in await self._rows.all_locked(waits)]
+
+    async def unfinished_of(self, chats: Collection[ChatId]) -> list[Videoconference]:
+        def unfinished(conference: Videoconference) -> bool:
+            over = conference.deleted or isinstance(conference.phase, Finished | Failed)
+            return conference.chat_id in chats and not over
+
+        return [self._noted(conference) for conference in await self._rows.all_locked(unfinished)]
 
     async def of_lesson(self, lesson: LessonId) -> Videoconference | None:
         ids = self._rows.matching(_is_online_lesson_of(lesson))
@@ -135,12 +257,18 @@ class InMemoryVideoconferences:
             if set(others) - {conference.id}:
                 raise ConcurrentChange
         await save_with_events(self._rows, conference.id, conference, self._told)
+        self._trail.saved(conference_subject(conference), conference_facts(conference), conference.version)
+
+    def _noted(self, conference: Videoconference) -> Videoconference:
+        self._trail.loaded(conference_subject(conference), conference_facts(conference) or {})
+        return conference
 
 
 def _is_online_lesson_of(lesson: LessonId) -> Callable[[Videoconference], bool]:
     return lambda conference: (
         conference.lesson_id == lesson
         and conference.type is VideoconferenceType.ONLINE_LESSON
+        and not conference.deleted
         and not isinstance(conference.phase, Finished | Failed)
     )
 
@@ -184,12 +312,14 @@ class InMemoryAccountLinks:
         rosters: Rows[OrganizationId, Roster],
         claims: Claims,
         told: list[object],
+        trail: Trail,
     ) -> None:
         self._rows = rows
         self._attempts = attempts
         self._rosters = rosters
         self._claims = claims
         self._told = told
+        self._trail = trail
 
     async def find(self, person: PersonId, *, lock: bool = False) -> AccountLink | None:
         return await self._rows.find_locked(person, lock=lock)
@@ -201,6 +331,11 @@ class InMemoryAccountLinks:
         linked = (person for person in wanted if person in links and links[person].status is AccountLinkStatus.LINKED)
         return next(linked, None)
 
+    async def linked(self, participants: Collection[ParticipantId]) -> frozenset[ParticipantId]:
+        links = self._rows.present()
+        people = {id: person for roster in self._rosters.present().values() for id, person in roster.people.items()}
+        return frozenset(id for id in participants if id in people and people[id].person_id in links)
+
     async def holder(self, profile_id: str) -> PersonId | None:
         return next(iter(self._rows.matching(lambda link: link.profile.id == profile_id)), None)
 
@@ -209,6 +344,14 @@ class InMemoryAccountLinks:
         if await self.holder(link.profile.id) not in (None, link.person_id):
             raise ConcurrentChange
         events = link.take_events()
+        before = self._rows.present().get(link.person_id)
+        for roster in self._rosters.present().values():
+            participant = roster.participant_id(link.person_id)
+            if participant in roster.people:
+                subject = link_subject(participant, roster.organization_id)
+                if before is not None:
+                    self._trail.loaded(subject, link_facts(before.status) or {})
+                self._trail.saved(subject, link_facts(link.status))
         await self._rows.save(link.person_id, link)
         self._told += events
 
@@ -220,6 +363,29 @@ class InMemoryAccountLinks:
 
     async def save_attempt(self, attempt: LinkAttempt) -> None:
         await self._attempts.save(attempt.id, attempt)
+
+
+class InMemoryRoles:
+    """Implements `application.ports.Roles`."""
+
+    def __init__(self, rows: Rows[RoleId, Role], trail: Trail) -> None:
+        self._rows = rows
+        self._trail = trail
+
+    async def find(self, id: RoleId) -> Role | None:
+        found = await self._rows.find_locked(id)
+        if found is not None:
+            self._trail.loaded(role_subject(found), role_facts(found))
+        return found
+
+    async def make_known(self, names: Collection[str]) -> None:
+        for name in names:
+            if self._rows.find(role_id(name)) is None:
+                await self._rows.save(role_id(name), Role(name=name))
+
+    async def save(self, role: Role) -> None:
+        await self._rows.save(role.id, role)
+        self._trail.saved(role_subject(role), role_facts(role))
 
 
 class InMemoryAnswers:
@@ -252,24 +418,27 @@ class InMemoryStorage:
     def __init__(self, now: datetime = MONDAY_0800) -> None:
         self.clock = Clock(now)
         self.outbox: list[object] = []
+        self.audit: list[AuditLine] = []
         self.organizations = Table[OrganizationId, Organization]()
         self.rosters = Table[OrganizationId, Roster]()
+        self.registers = Table[OrganizationId, Register]()
         self.lessons = Table[LessonId, Lesson]()
         self.chats = Table[ChatId, Chat]()
         self.videoconferences = Table[VideoconferenceId, Videoconference]()
         self.calls = Table[CallId, Call]()
         self.account_links = Table[PersonId, AccountLink]()
         self.attempts = Table[str, LinkAttempt]()
+        self.roles = Table[RoleId, Role]()
         self.answers = Table[tuple[str, str], tuple[Answered, datetime]]()
         self.claims = Table[tuple[str, Hashable], tuple[()]]()
 
     @asynccontextmanager
-    async def begin(self) -> AsyncIterator["InMemoryUnitOfWork"]:
+    async def begin(self, because: Because) -> AsyncIterator["InMemoryUnitOfWork"]:
         """Implements `application.ports.Begin`."""
         unit = InMemoryUnitOfWork(self)
         try:
             yield unit
-            unit.commit()
+            unit.commit(because)
         finally:
             unit.release()
 
@@ -280,26 +449,30 @@ class InMemoryUnitOfWork:
     def __init__(self, storage: InMemoryStorage) -> None:
         self._storage = storage
         self._told: list[object] = []
+        self._trail = Trail()
         self._opened: list[Rows[Any, Any]] = []
         rosters, claims = self._rows(storage.rosters), self._rows(storage.claims)
-        self.organizations = InMemoryOrganizations(self._rows(storage.organizations))
-        self.rosters = InMemoryRosters(rosters)
+        self.organizations = InMemoryOrganizations(self._rows(storage.organizations), self._trail)
+        self.rosters = InMemoryRosters(rosters, self._trail)
+        self.registers = InMemoryRegisters(self._rows(storage.registers))
         self.lessons = InMemoryLessons(self._rows(storage.lessons))
-        self.chats = InMemoryChats(self._rows(storage.chats), self._told)
+        self.chats = InMemoryChats(self._rows(storage.chats), storage.audit, self._told, self._trail)
         self.videoconferences = InMemoryVideoconferences(
-            self._rows(storage.videoconferences), rosters, claims, self._told
+            self._rows(storage.videoconferences), rosters, claims, self._told, self._trail
         )
         self.calls = InMemoryCalls(self._rows(storage.calls), claims)
         self.account_links = InMemoryAccountLinks(
-            self._rows(storage.account_links), self._rows(storage.attempts), rosters, claims, self._told
+            self._rows(storage.account_links), self._rows(storage.attempts), rosters, claims, self._told, self._trail
         )
+        self.roles = InMemoryRoles(self._rows(storage.roles), self._trail)
         self.answers = InMemoryAnswers(self._rows(storage.answers), claims)
 
     async def now(self) -> datetime:
         return self._storage.clock.now
 
-    def commit(self) -> None:
-        """Keeps what was saved."""
+    def commit(self, because: Because) -> None:
+        """Keeps what was saved, and a line of each change."""
+        self._storage.audit += [AuditLine(line, because, self._storage.clock.now) for line in self._trail.lines()]
         for rows in self._opened:
             rows.commit()
         self._storage.outbox += self._told

@@ -5,12 +5,16 @@ from datetime import datetime, timedelta
 
 from application.account_links import AccessTokens, BeginAccountLink, CompleteAccountLink, DepartForVkId
 from application.calls import CallToEnd, CallToFind, CallToStart, EndCall, FindCall, HoldStarts, StartCall, Work
+from application.chats import CreateChat, DeleteChat, UpdateChat
 from application.clock import KeepTime, Swept
-from application.organizations import FoundOrganization, SetChatAdministrator
+from application.organizations import FoundOrganization, SetChatAdministrator, SetRolePermissions
 from application.ports import MessengerFailed
 from application.roster import ApplyRosterEvents
+from application.roster_import import ApplyRosterImport, LookUpKnown, PlanRosterImport, TurnDays
+from application.timetable_import import ApplyTimetableImport, LookUpTime, PlanTimetableImport
 from application.use_cases import UseCases
 from application.videoconferences import CreateVideoconference, FinishVideoconference
+from domain.audit import SCHEDULE
 from domain.chat import Chat, ChatKind
 from domain.ids import OrganizationId, PersonId, VideoconferenceId
 from domain.videoconference import Videoconference
@@ -21,6 +25,7 @@ from tests.fakes.storage import InMemoryStorage
 
 PREPARE_AHEAD = timedelta(minutes=1)
 ATTEMPT_LIFE = timedelta(minutes=15)
+MAX_REMOVAL = 20
 RETURN_TO = "https://school.example/sferum"
 MOST_SWEEPS_AT_ONE_INSTANT = 20
 
@@ -38,7 +43,18 @@ class World:
         self.use_cases = UseCases(
             found_organization=FoundOrganization(begin),
             set_chat_administrator=SetChatAdministrator(begin),
+            set_role_permissions=SetRolePermissions(begin),
+            create_chat=CreateChat(begin),
+            update_chat=UpdateChat(begin),
+            delete_chat=DeleteChat(begin),
             apply_roster_events=ApplyRosterEvents(begin),
+            look_up_known=LookUpKnown(begin),
+            plan_roster_import=PlanRosterImport(begin, MAX_REMOVAL),
+            apply_roster_import=ApplyRosterImport(begin, MAX_REMOVAL),
+            turn_days=TurnDays(begin),
+            look_up_time=LookUpTime(begin),
+            plan_timetable_import=PlanTimetableImport(begin),
+            apply_timetable_import=ApplyTimetableImport(begin, MAX_REMOVAL),
             begin_account_link=BeginAccountLink(begin, ATTEMPT_LIFE, (RETURN_TO,)),
             depart_for_vk_id=DepartForVkId(begin, self.identity_provider),
             complete_account_link=CompleteAccountLink(begin, self.identity_provider),
@@ -93,30 +109,30 @@ class World:
             self.now = max(due, self.now)
 
     async def _next_due(self) -> datetime | None:
-        async with self.storage.begin() as uow:
+        async with self.storage.begin(SCHEDULE) as uow:
             soonest = [await uow.videoconferences.next_due(), await uow.calls.next_due()]
         return min((due for due in soonest if due is not None), default=None)
 
     async def conference(self, id: VideoconferenceId) -> Videoconference:
         """The conference as it is kept."""
-        async with self.storage.begin() as uow:
+        async with self.storage.begin(SCHEDULE) as uow:
             found = await uow.videoconferences.find(id)
         assert found is not None
         return found
 
     async def chat(self, kind: ChatKind, organization: OrganizationId = SCHOOL) -> Chat:
         """The organization's one chat of that kind."""
-        async with self.storage.begin() as uow:
+        async with self.storage.begin(SCHEDULE) as uow:
             [found] = await uow.chats.following(organization, [kind])
         return found
 
     async def chats(self, organization: OrganizationId = SCHOOL) -> list[Chat]:
         """All chats of the organization."""
-        async with self.storage.begin() as uow:
+        async with self.storage.begin(SCHEDULE) as uow:
             return await uow.chats.following(organization, None)
 
     async def linked(self, person: str) -> bool:
         """Whether the person has a link that works."""
-        async with self.storage.begin() as uow:
+        async with self.storage.begin(SCHEDULE) as uow:
             link = await uow.account_links.find(PersonId(person))
         return link is not None and link.tokens is not None

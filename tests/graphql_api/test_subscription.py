@@ -13,6 +13,7 @@ from sqlalchemy.pool import QueuePool
 from application.calls import CallToStart, record_open
 from application.ports import OpenCall
 from domain.account_link import EducationProfile, link
+from domain.audit import SCHEDULE
 from domain.ids import PersonId, VideoconferenceId
 from graphql_api.global_ids import id_of
 from tests.builders import some_tokens
@@ -27,7 +28,7 @@ CALL = OpenCall("6f1f9f0e-4d7b-4c5e-9a55-0d8f3c1b2a77", "https://vk.ru/call/join
 
 async def a_conference(api: Api) -> str:
     """In the chat of 1 Б, begun a minute ago by the database's clock and not yet started, lasting an hour."""
-    async with api.container.begin()() as uow:
+    async with api.container.begin()(SCHEDULE) as uow:
         starts_at = await uow.now() - timedelta(minutes=1)
     times = {"startsAt": starts_at.isoformat(), "endsAt": (starts_at + timedelta(hours=1)).isoformat()}
     form = an_hour(await chat_named(api, "1 Б"), **times)
@@ -44,7 +45,7 @@ def inside(id: str) -> VideoconferenceId:
 async def start(api: Api, id: str) -> None:
     """It becomes active, as a worker makes it so, with a call that Sferum gives at once."""
     begin = api.container.begin()
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         tokens = some_tokens(expire_at=await uow.now() + timedelta(hours=1))
         profile = EducationProfile("700102", "Ольга Зимина")
         await uow.account_links.save(link(PersonId("manual-teacher"), profile, tokens, at=await uow.now()))

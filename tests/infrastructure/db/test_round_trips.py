@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from application.ports import Begin
 from domain.account_link import AccountLink, EducationProfile, LinkAttempt, Tokens
+from domain.audit import SCHEDULE
 from domain.call import Asked, Call, Ended, Ending, GivenUp, Open
 from domain.chat import Chat, Ground, GroundKind, Membership
 from domain.ids import CallId, ChatId, PersonId, VideoconferenceId
@@ -186,13 +187,13 @@ async def begin(database_url: str) -> AsyncIterator[Begin]:
 async def test_any_chat_is_read_back_whatever_it_was_before(begin: Begin, chat: Chat, later: Chat) -> None:
     await put(begin, chats=[chat])
 
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         first = await uow.chats.find(chat.id)
         assert first is not None
         assert state_of(first) == state_of(chat)
         change(first, later, "name", "memberships", "archived", "version")
         await uow.chats.save_all([first])
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         second = await uow.chats.find(chat.id)
 
     assert second is not None
@@ -206,13 +207,13 @@ async def test_any_conference_is_read_back_whatever_it_was_before(
 ) -> None:
     await put(begin, conferences=[conference])
 
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         first = await uow.videoconferences.find(conference.id)
         assert first is not None
         assert state_of(first) == state_of(conference)
         change(first, later, *(set(state_of(later)) - {"id"}))
         await uow.videoconferences.save(first)
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         second = await uow.videoconferences.find(conference.id)
 
     assert second is not None
@@ -226,12 +227,12 @@ async def test_any_call_is_read_back_whatever_it_was_before(begin: Begin, call: 
     call.videoconference_id = conference.id
     await put(begin, conferences=[conference], calls=[call])
 
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         first = await uow.calls.get(call.id)
         assert state_of(first) == state_of(call)
         first.state = later.state
         await uow.calls.save(first)
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         second = await uow.calls.get(call.id)
 
     assert state_of(second) == state_of(first)
@@ -245,10 +246,10 @@ async def test_any_account_link_is_read_back_whatever_it_was_before(
     later.person_id = link.person_id
     await put(begin, links=[link])
 
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         first = await uow.account_links.find(link.person_id)
     await put(begin, links=[later])
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         second = await uow.account_links.find(link.person_id)
 
     assert first is not None
@@ -261,7 +262,7 @@ async def test_any_account_link_is_read_back_whatever_it_was_before(
 async def test_any_attempt_to_link_is_read_back(begin: Begin, attempt: LinkAttempt) -> None:
     await put(begin, attempts=[attempt])
 
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         found = await uow.account_links.find_attempt(state=attempt.state)
 
     assert found is not None
@@ -273,7 +274,7 @@ async def test_any_attempt_to_link_is_read_back(begin: Begin, attempt: LinkAttem
 async def test_any_lesson_is_read_back(begin: Begin, lesson: Lesson) -> None:
     await put(begin, lessons=[lesson])
 
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         assert await uow.lessons.find(lesson.id) == lesson
 
 
@@ -282,7 +283,7 @@ async def test_any_lesson_is_read_back(begin: Begin, lesson: Lesson) -> None:
 async def test_any_organization_is_read_back(begin: Begin, organization: Organization) -> None:
     await put(begin, organization=organization)
 
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         found = await uow.organizations.find(organization.id)
 
     assert found is not None
@@ -300,13 +301,13 @@ async def test_a_roster_is_read_back_after_any_history_and_any_further_one(
     for event in [*EVERYBODY_IS_KNOWN, *history]:
         apply_if_possible(roster, event)
     await put(begin, organization=organization, roster=roster)
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         first = await uow.rosters.get(organization.id)
         assert facts_of(first) == facts_of(roster)
         for event in further:
             apply_if_possible(first, event)
         await uow.rosters.save(first)
-    async with begin() as uow:
+    async with begin(SCHEDULE) as uow:
         second = await uow.rosters.get(organization.id)
 
     assert facts_of(second) == facts_of(first)

@@ -16,6 +16,7 @@ from application.roster import LessonCancelled, Told
 from application.views import ChatView, Claims, Window
 from domain.access import Viewer
 from domain.account_link import AccountLinkStatus
+from domain.audit import SCHEDULE
 from domain.chat import ChatType
 from domain.errors import ProblemCode, Refused
 from domain.ids import LessonId, PersonId, lesson_id
@@ -78,7 +79,7 @@ class Installation:
         return (await self.container.views().viewer(claims)).link_status
 
     async def lesson(self, id: LessonId) -> Lesson | None:
-        async with self.container.begin()() as uow:
+        async with self.container.begin()(SCHEDULE) as uow:
             return await uow.lessons.find(id)
 
     async def wait_for_lesson(self, id: LessonId) -> None:
@@ -196,7 +197,7 @@ async def test_a_load_without_vk_id_fails_and_the_next_one_links_the_accounts(
 
 async def test_what_users_changed_since_is_not_undone(installation: Installation) -> None:
     await installation.load()
-    async with installation.container.begin()() as uow:
+    async with installation.container.begin()(SCHEDULE) as uow:
         now = await uow.now()
     tomorrow = timetable.lessons(timetable.local_date(now), now)[1].lessons[3].key
     await installation.tell(
@@ -244,7 +245,7 @@ async def test_the_timetable_goes_on_at_the_schools_midnight(installation: Insta
 
 
 async def test_the_timetable_waits_for_schools_that_are_not_loaded_yet(installation: Installation) -> None:
-    async with installation.container.begin()() as uow:
+    async with installation.container.begin()(SCHEDULE) as uow:
         now = await uow.now()
 
     with pytest.raises(Refused) as refused:

@@ -79,7 +79,7 @@ def test_two_employees_of_the_manuals_school_are_namesakes_and_one_is_blocked(ma
 
 def test_the_groups_of_the_manuals_school_are_of_one_class_and_of_two(manual: Roster) -> None:
     classes_of = {
-        group.school_id: {manual.classes[manual.enrolments[pupil]].name for pupil in group.pupils}
+        group.school_id: {manual.classes[school_class].name for school_class in manual.classes_of(group.pupils)}
         for group in manual.groups.values()
     }
     teachers = {group.school_id: group.teachers for group in manual.groups.values()}

@@ -1,0 +1,93 @@
+"""What those who answer for a school look at: what was changed in it, the roles, and what waits for somebody."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+from uuid import UUID
+
+from application.views import Page, ParticipantView, Window
+from domain.access import Viewer
+from domain.audit import AuditCause
+from domain.ids import OrganizationId, ParticipantId
+from domain.role import Role
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntryView:
+    """A line of the audit: `number` grows from line to line, `subject_kind` and `action` are as stored (AUDIT-01).
+
+    The time zone is the organization's, UTC for what belongs to none. `subject_person` is the subject where it is a
+    participant.
+    """
+
+    id: UUID
+    number: int
+    organization_id: OrganizationId | None
+    time_zone: str
+    at: datetime
+    actor: ParticipantView | None
+    cause: AuditCause
+    action: str
+    subject_kind: str
+    subject_id: UUID
+    subject_person: ParticipantView | None
+    before: Mapping[str, Any] | None
+    after: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """Which lines: None is no condition; `since` belongs to the span, `until` no more."""
+
+    subject: tuple[str, UUID] | None = None
+    actor: ParticipantId | None = None
+    actions: tuple[str, ...] | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditPage:
+    """Lines, the newest first: `total` of all that match, `older` of those how many follow the page's beginning."""
+
+    items: Sequence[AuditEntryView]
+    total: int
+    older: int
+
+
+class AttentionKind(StrEnum):
+    """What waits for somebody of the organization."""
+
+    NO_CHAT_ADMINISTRATOR = "NO_CHAT_ADMINISTRATOR"
+    CHAT_ADMINISTRATOR_NOT_LINKED = "CHAT_ADMINISTRATOR_NOT_LINKED"
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionView:
+    """One thing that waits for somebody, since when, and whom it is about."""
+
+    kind: AttentionKind
+    since: datetime
+    participant: ParticipantView | None
+
+
+class AuditViews(Protocol):
+    """Reads for administrators; whoever may not read gets nothing, and no fault."""
+
+    async def audit(
+        self, viewer: Viewer, organization: OrganizationId, which: AuditFilter, first: int, before: int | None
+    ) -> AuditPage:
+        """Lines of the organization whose number is less than `before`; for a Superadministrator also of none."""
+
+    async def audit_entry(self, viewer: Viewer, id: UUID) -> AuditEntryView | None:
+        """One line."""
+
+    async def roles(self, viewer: Viewer) -> Sequence[Role]:
+        """All roles for a Superadministrator: the meta-roles in their order, then the others by name (RIGHT-04)."""
+
+    async def attention(
+        self, viewer: Viewer, organizations: Sequence[OrganizationId], window: Window
+    ) -> Mapping[OrganizationId, Page[AttentionView]]:
+        """What waits in each organization, the longest first (RIGHT-03)."""

@@ -1,0 +1,29 @@
+"""Names that people give to things: what is cut off, and what is refused."""
+
+import unicodedata
+from collections.abc import Iterator
+
+from domain.errors import Problem, ProblemCode
+
+# Controls, lone surrogates, and line separators; directional overrides would turn the text around it.
+_REFUSED_CATEGORIES = {"Cc", "Cs", "Zl", "Zp"}
+_DIRECTIONAL = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_INVISIBLE_CATEGORIES = {"Cf", "Zs", "Mn", "Me"}
+
+
+def clean(name: str | None) -> str:
+    """Without blanks at its ends; nothing for a name in which there is nothing to be seen."""
+    trimmed = (name or "").strip()
+    visible = any(unicodedata.category(character) not in _INVISIBLE_CATEGORIES for character in trimmed)
+    return trimmed if visible else ""
+
+
+def name_problems(name: str | None, *, most: int, required: bool, field: str = "name") -> Iterator[Problem]:
+    """What is wrong with a name that people give."""
+    cleaned = clean(name)
+    if not cleaned and required:
+        yield Problem(ProblemCode.REQUIRED, (field,))
+    if len(cleaned) > most:
+        yield Problem(ProblemCode.TOO_LONG, (field,), {"most": str(most)})
+    if any(unicodedata.category(one) in _REFUSED_CATEGORIES or one in _DIRECTIONAL for one in cleaned):
+        yield Problem(ProblemCode.INVALID, (field,))
