@@ -60,6 +60,12 @@ class Rosters(Protocol):
     async def save(self, roster: Roster) -> None:
         """Writes what differs from what `get` gave."""
 
+    async def idle_since_before(self, at: datetime, *, limit: int) -> list[tuple[OrganizationId, ParticipantId]]:
+        """People who have had no capacity in an organization since before that instant."""
+
+    async def known_anywhere(self, person: PersonId) -> bool:
+        """Whether any organization knows the person by name."""
+
     async def held(
         self, additions: frozenset[tuple[ParticipantId, Capacity]]
     ) -> frozenset[tuple[ParticipantId, Capacity]]:
@@ -191,6 +197,9 @@ class AccountLinks(Protocol):
         Raises:
             ConcurrentChange: the profile was linked by another account meanwhile.
         """
+
+    async def forget(self, person: PersonId) -> None:
+        """Deletes the person's link, with its tokens and all attempts to make one."""
 
     async def find_attempt(self, *, id: str | None = None, state: str | None = None) -> LinkAttempt | None:
         """The attempt of that id or of that state, locked."""

@@ -6,6 +6,7 @@ from application.account_links import BeginAccountLink, CompleteAccountLink, Dep
 from application.calls import EndCall, FindCall, HoldStarts, StartCall
 from application.chats import CreateChat, DeleteChat, UpdateChat
 from application.clock import KeepTime
+from application.erasure import EraseForgotten
 from application.organizations import FoundOrganization, SetChatAdministrator, SetRolePermissions
 from application.roster import ApplyRosterEvents
 from application.roster_import import ApplyRosterImport, LookUpKnown, PlanRosterImport, TurnDays
@@ -20,6 +21,7 @@ class UseCases:
     found_organization: FoundOrganization
     set_chat_administrator: SetChatAdministrator
     set_role_permissions: SetRolePermissions
+    erase_forgotten: EraseForgotten
     apply_roster_events: ApplyRosterEvents
     look_up_known: LookUpKnown
     plan_roster_import: PlanRosterImport

@@ -25,7 +25,7 @@ class PositionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A Russian full name; not everybody has a patronymic."""
+    """A Russian full name; not everybody has a patronymic. Somebody erased has no name at all (AUDIT-03)."""
 
     last: str
     first: str
@@ -34,12 +34,15 @@ class Name:
     @property
     def full(self) -> str:
         """Last name, first name, patronymic."""
-        return " ".join(part for part in (self.last, self.first, self.patronymic) if part)
+        return " ".join(part for part in (self.last, self.first, self.patronymic) if part) or "Данные удалены"
 
     @property
     def key(self) -> str:
         """People stand in the order of this string (CHAT-33)."""
         return sort_key(self.last, self.first, self.patronymic)
+
+
+ERASED = Name("", "")
 
 
 @dataclass(frozen=True, slots=True)

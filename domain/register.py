@@ -132,6 +132,12 @@ class Register:
     classes: dict[str, StatedClass] = field(default_factory=dict)
     places: dict[str, StatedPlace] = field(default_factory=dict)
 
+    def forget(self, person: str) -> None:
+        """Drops every row of a person (AUDIT-03)."""
+        self.people.pop(person, None)
+        self.roles = {id: role for id, role in self.roles.items() if role.person != person}
+        self.places = {id: place for id, place in self.places.items() if place.person != person}
+
     def take(self, bundle: Bundle) -> None:
         """A bulk part replaces its kind, a delta part changes and ends the rows that it has."""
         _take(self.people, bundle.people)

@@ -1,11 +1,11 @@
 """The roster: what the school system says of one organization's people, classes and groups, as plain facts."""
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from domain.ids import ClassId, GroupId, OrganizationId, ParticipantId, PersonId, class_id, group_id, participant_id
-from domain.participant import Capacity, Participant, PositionKind
+from domain.participant import ERASED, Capacity, Participant, PositionKind
 
 ORGANIZATION_ADMINISTRATOR = "ORGANIZATION_ADMINISTRATOR"
 """The role, held by a fact of the roster, whose meta-role is Organization administrator (RIGHT-04)."""
@@ -91,7 +91,26 @@ class Roster:
     def note_idle(self, *, at: datetime) -> None:
         """Keeps since when each person has no capacity. Idempotent."""
         busy = set[ParticipantId]().union(*(self.all_as(capacity) for capacity in Capacity))
-        self.idle_since = {person: self.idle_since.get(person, at) for person in self.people.keys() - busy}
+        self.idle_since = {
+            id: self.idle_since.get(id, at)
+            for id, person in self.people.items()
+            if id not in busy and person.name != ERASED
+        }
+
+    def erase(self, participant: ParticipantId) -> None:
+        """Somebody without a capacity is forgotten: the id stays, with neither name nor ties nor roles (AUDIT-03)."""
+        self.people[participant] = replace(self.people[participant], name=ERASED, blocked=False)
+        self.idle_since.pop(participant, None)
+        self.ties = {tie for tie in self.ties if participant not in tie}
+        self.roles = {(holder, role) for holder, role in self.roles if holder != participant}
+        self.enrolments.pop(participant, None)
+        for school_class in list(self.classes.values()):
+            if school_class.teacher == participant:
+                self.classes[school_class.id] = replace(school_class, teacher=None)
+        for group in list(self.groups.values()):
+            if participant in group.pupils or participant in group.teachers:
+                teachers = tuple(teacher for teacher in group.teachers if teacher != participant)
+                self.groups[group.id] = replace(group, pupils=group.pupils - {participant}, teachers=teachers)
 
     def classes_of(self, pupils: Collection[ParticipantId]) -> frozenset[ClassId]:
         """The classes in which the pupils are enrolled."""

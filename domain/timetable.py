@@ -24,15 +24,16 @@ class Where:
 
     def fault(self, column: str, sentence: str) -> "Fault":
         """What is wrong there; iCalendar has no columns and names the event."""
-        return Fault(self.line, column if self.uid is None else f"UID {self.uid}", sentence)
+        named = f"column {column}" if column else ""
+        return Fault(self.line, named if self.uid is None else f"UID {self.uid}", sentence)
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong in a file, at which line (from 1; 0: the whole file) and in which column, if any."""
+    """What is wrong in a file, at which line (from 1; 0: the whole file) and in which column or event, if any."""
 
     line: int
-    column: str
+    place: str
     sentence: str
 
 
@@ -118,10 +119,12 @@ class TimetablePlan:
     `outside`: not in the period. `begun`: known and begun, but stated otherwise. `unknown_past`: not known, and begun
     or past. `unknown_cancelled`: not known, and cancelled. `open_before`: the groups' lessons in the period that have
     not begun and are not cancelled, before the import. `into_past`: those moved to where they are over already, which
-    is as good as cancelled (CONF-22).
+    is as good as cancelled (CONF-22). `groups`: how many the file names. `period`: None if it has no lesson.
     """
 
     changes: Changes
+    groups: int = 0
+    period: Period | None = None
     unchanged: int = 0
     outside: int = 0
     begun: int = 0
@@ -219,7 +222,7 @@ def plan(stated: Sequence[Lesson], known: Iterable[Lesson], period: Period, now:
     changed += [Change(before[id], replace(before[id], cancelled=True)) for id in missing]
     changes = _sorted(added, changed)
     into_past = sum(change.after.ends_at <= now for change in changes.moved)
-    return TimetablePlan(changes, open_before=len(open_before), into_past=into_past, **counts)
+    return TimetablePlan(changes, len(groups), period, open_before=len(open_before), into_past=into_past, **counts)
 
 
 def changed_lessons(changes: Changes) -> tuple[Mapping[LessonId, Lesson], list[Lesson]]:

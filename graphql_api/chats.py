@@ -26,7 +26,7 @@ from graphql_api.nodes import Node
 from graphql_api.organizations import OrganizationArgument, chosen_organization
 from graphql_api.pagination import After, Connection, First, Offset, window
 from graphql_api.participants import Participant
-from graphql_api.people import SchoolClass, Subject
+from graphql_api.people import SchoolClass, StudyGroup, Subject, study_group_by_id
 
 
 @strawberry.type(description="One reason why somebody is in a chat.")
@@ -118,6 +118,12 @@ class Chat(Node):
     viewer_can: list[ChatAction] = strawberry.field(description="What the viewer may do with it.")
     view: strawberry.Private[ChatView]
 
+    @strawberry.field(description="The study group that it follows, if the viewer may see it.")
+    async def study_group(self, info: Info) -> StudyGroup | None:
+        """Read in one statement for all chats of the operation."""
+        id = self.view.study_group
+        return None if id is None else await study_group_by_id(info, id)
+
     @strawberry.field(description="Its members, by name.")
     async def members(
         self,
@@ -171,7 +177,7 @@ def _membership(member: MembershipView, viewer: Viewer, chat: ChatView) -> Membe
             Ground(
                 kind=ground.kind,
                 capacity=ground.capacity,
-                pupil=Participant.maybe(ground.pupil),
+                pupil=Participant.maybe(ground.pupil, detailed=may_edit),
                 since=ground.since,
             )
             for ground in member.grounds

@@ -254,7 +254,8 @@ class PeopleQueries:
             blocked=filter.blocked,
             not_in_chat=_chat_id(filter.not_in_chat_id),
         )
-        page, detailed = Page[ParticipantView]((), 0), False
+        page: Page[ParticipantView] = Page((), 0)
+        detailed = False
         if organization is not None:
             page = await info.context.parts.people.people(viewer, organization, wanted, part)
             detailed = may_pick_people(viewer, organization)

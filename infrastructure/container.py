@@ -13,6 +13,7 @@ from application.account_links import AccessTokens, BeginAccountLink, CompleteAc
 from application.calls import EndCall, FindCall, HoldStarts, StartCall
 from application.chats import CreateChat, DeleteChat, UpdateChat
 from application.clock import KeepTime
+from application.erasure import EraseForgotten
 from application.organizations import FoundOrganization, SetChatAdministrator, SetRolePermissions
 from application.ports import Begin
 from application.roster import ApplyRosterEvents
@@ -88,6 +89,11 @@ class Container(containers.DeclarativeContainer):
         found_organization=providers.Singleton(FoundOrganization, begin),
         set_chat_administrator=providers.Singleton(SetChatAdministrator, begin),
         set_role_permissions=providers.Singleton(SetRolePermissions, begin),
+        erase_forgotten=providers.Singleton(
+            EraseForgotten,
+            begin,
+            providers.Callable(lambda settings: timedelta(days=settings.erase_after_days), settings),
+        ),
         create_chat=providers.Singleton(CreateChat, begin),
         update_chat=providers.Singleton(UpdateChat, begin),
         delete_chat=providers.Singleton(DeleteChat, begin),

@@ -73,6 +73,9 @@ class Settings(BaseSettings):
         int,
         Field(description="Largest share, in percent, that an import may end without being told to.", ge=0, le=100),
     ] = 20
+    erase_after_days: Annotated[
+        int, Field(description="After how many days without any capacity a person is erased (AUDIT-03).", ge=1)
+    ] = 365
     prepare_seconds: Annotated[
         int, Field(description="How long before its start a conference's call is prepared (CONF-17).", ge=0, le=60)
     ] = 60

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from datetime import datetime
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -22,7 +22,7 @@ from domain.account_link import (
     LinkAttempt,
     Tokens,
 )
-from domain.ids import ParticipantId, PersonId, account_id
+from domain.ids import OrganizationId, ParticipantId, PersonId, account_id
 from infrastructure.db import outbox
 from infrastructure.db.cipher import Cipher
 from infrastructure.db.tables import account_links, link_attempts, participants
@@ -125,13 +125,25 @@ class PostgresAccountLinks:
         worked = before.scalar_one_or_none()
         if worked is (link.tokens is not None):
             return
-        known = select(participants.c.id, participants.c.organization_id)
-        for row in await self._connection.execute(known.where(participants.c.person_id == link.person_id)):
-            subject = link_subject(row.id, row.organization_id)
+        for participant, organization in await self._known_as(link.person_id):
+            subject = link_subject(participant, organization)
             if worked is not None:
                 status = AccountLinkStatus.LINKED if worked else AccountLinkStatus.BROKEN
                 self._trail.loaded(subject, link_facts(status) or {})
             self._trail.saved(subject, link_facts(link.status))
+
+    async def forget(self, person: PersonId) -> None:
+        for participant, organization in await self._known_as(person):
+            subject = link_subject(participant, organization)
+            if known := await self.find(person):
+                self._trail.loaded(subject, link_facts(known.status) or {})
+                self._trail.saved(subject, None)
+        await self._connection.execute(delete(account_links).where(account_links.c.person_id == person))
+        await self._connection.execute(delete(link_attempts).where(link_attempts.c.person_id == person))
+
+    async def _known_as(self, person: PersonId) -> Sequence[tuple[ParticipantId, OrganizationId]]:
+        known = select(participants.c.id, participants.c.organization_id).where(participants.c.person_id == person)
+        return [(row.id, row.organization_id) for row in await self._connection.execute(known)]
 
     async def find_attempt(self, *, id: str | None = None, state: str | None = None) -> LinkAttempt | None:
         where = link_attempts.c.id == id if id is not None else link_attempts.c.state == state

@@ -2,15 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping
+from datetime import datetime
 
-from sqlalchemy import Row, Table, and_, delete, select, text
+from sqlalchemy import Row, Table, and_, bindparam, delete, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from application.audit import NO_RIGHTS, Trail, rights_of_people
 from domain.ids import GroupId, OrganizationId, ParticipantId, PersonId, subject_id
 from domain.ordering import class_sort_key, natural_key, search_key, sort_key
-from domain.participant import Capacity, Name, Participant, PositionKind
+from domain.participant import ERASED, Capacity, Name, Participant, PositionKind
 from domain.roster import Roster, SchoolClass, StudyGroup
 from infrastructure.db import outbox, tables
 
@@ -67,6 +68,17 @@ class PostgresRosters:
             self._trail.loaded(subject, NO_RIGHTS)
             self._trail.saved(subject, rights)
 
+    async def idle_since_before(self, at: datetime, *, limit: int) -> list[tuple[OrganizationId, ParticipantId]]:
+        table = tables.participants
+        query = select(table.c.organization_id, table.c.id).where(table.c.idle_since < at)
+        rows = await self._connection.execute(query.order_by(table.c.idle_since, table.c.id).limit(limit))
+        return [(row.organization_id, row.id) for row in rows]
+
+    async def known_anywhere(self, person: PersonId) -> bool:
+        table = tables.participants
+        query = select(table.c.id).where(table.c.person_id == person, table.c.last_name != ERASED.last).limit(1)
+        return (await self._connection.execute(query)).first() is not None
+
     async def held(
         self, additions: frozenset[tuple[ParticipantId, Capacity]]
     ) -> frozenset[tuple[ParticipantId, Capacity]]:
@@ -102,11 +114,12 @@ class PostgresRosters:
             )
 
     async def _delete(self, table: Table, keys: Iterable[Hashable]) -> None:
-        columns = list(table.primary_key)
-        for key in keys:
-            values = key if isinstance(key, tuple) else (key,)
-            matches = and_(*(column == value for column, value in zip(columns, values, strict=True)))
-            await self._connection.execute(delete(table).where(matches))
+        # Names that no column has: SQLAlchemy keeps those to itself.
+        names = {f"gone_{column.name}": column for column in table.primary_key}
+        gone = [dict(zip(names, key if isinstance(key, tuple) else (key,), strict=True)) for key in keys]
+        if gone:
+            matches = and_(*(column == bindparam(name) for name, column in names.items()))
+            await self._connection.execute(delete(table).where(matches), gone)
 
     async def _upsert(self, table: Table, rows: list[Values]) -> None:
         if not rows:

@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from application.calls import CallToEnd, CallToFind, CallToStart, EndCall, FindCall, HoldStarts, StartCall, Work
 from application.clock import KeepTime
+from application.erasure import EraseForgotten
 from application.ports import ConcurrentChange, MessengerFailed
 from application.roster_import import TurnDays
 from infrastructure.container import assembled
@@ -140,7 +141,7 @@ async def run(settings: Settings) -> None:
             asyncio.create_task(keeper.hold()),
             asyncio.create_task(container.relay().run()),
             asyncio.create_task(be_woken(settings, keeper)),
-            asyncio.create_task(_tidy(container.engine())),
+            asyncio.create_task(_tidy(container.engine(), use_cases.erase_forgotten)),
             asyncio.create_task(turn_days(use_cases.turn_days)),
         ]
         log.info("worker_works")
@@ -155,12 +156,14 @@ async def run(settings: Settings) -> None:
                 raise result
 
 
-async def _tidy(engine: AsyncEngine) -> None:
+async def _tidy(engine: AsyncEngine, erase: EraseForgotten) -> None:
     while True:
         try:
-            log.info("tidied", rows=await prune(engine))
-        except (SQLAlchemyError, OSError) as error:
+            log.info("tidied", rows=await prune(engine), people_erased=await erase())
+        except (SQLAlchemyError, OSError, ConcurrentChange) as error:
             log.warning("postgres_away", error=type(error).__name__)
+        except Exception:
+            log.exception("work_broke", work="tidy")
         await asyncio.sleep(TIDY_EVERY_SECONDS)
 
 

@@ -41,7 +41,7 @@ def _fault_organization(
         return
     listed = [f"{id} ({shown(schools[id].name)})" if id in schools else id for id in sorted(candidates)[:MOST_LISTED]]
     more = f" and {len(candidates) - MOST_LISTED} more" if len(candidates) > MOST_LISTED else ""
-    which = f"; the schools are {', '.join(listed)}{more}" if listed else " and no other school"
+    which = f"; the schools are {', '.join(listed)}{more}" if listed else ", and no other school"
     faults.add(orgs.file, None, None, f"has no single school whose sourcedId or identifier is {shown(stated)}{which}")
 
 

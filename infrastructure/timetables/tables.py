@@ -24,14 +24,15 @@ def read_table(text: str, zone: ZoneInfo) -> Timetable:
         BadTimetable: with everything that is wrong.
     """
     rows = _rows(text)
-    header_line, header = next(rows, (1, []))
+    line, header = next(rows, (1, []))
+    header_line = Where(line)
     names = [name.strip().lower() for name in header]
     missing = [name for name in NEEDED if name not in names]
     if missing:
-        raise BadTimetable([Fault(header_line, name, "the header has no such column") for name in missing])
+        raise BadTimetable([header_line.fault(name, "the header has no such column") for name in missing])
     twice = [name for name in NEEDED + OPTIONAL if names.count(name) > 1]
     if twice:
-        raise BadTimetable([Fault(header_line, name, "the header has this column twice") for name in twice])
+        raise BadTimetable([header_line.fault(name, "the header has this column twice") for name in twice])
     places = {name: names.index(name) for name in NEEDED + OPTIONAL if name in names}
     reading = Reading()
     first_lines: dict[str, int] = {}

@@ -1,13 +1,20 @@
 """Registers, and the days on which they turn, in memory and in Postgres alike."""
 
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import date, timedelta
 
-from application.ports import Begin
-from domain.audit import SCHEDULE
+import pytest
+
+from application.ports import Begin, Chats, UnitOfWork
+from application.roster_import import ApplyRosterImport, PlanRosterImport
+from domain.audit import SCHEDULE, Because
+from domain.chat import Chat
 from domain.ids import OrganizationId
 from domain.participant import Name, PositionKind
 from domain.register import (
+    Bundle,
     Days,
     Register,
     RoleKind,
@@ -18,6 +25,7 @@ from domain.register import (
     StatedRole,
 )
 from tests.builders import MONDAY_0800, OTHER_SCHOOL, SCHOOL, an_organization, put, state_of
+from tests.bundles import a_school, bulk, without
 
 A_DAY = Days(date(2026, 9, 1), date(2027, 6, 1))
 
@@ -103,6 +111,49 @@ async def test_what_a_unit_of_work_that_failed_saved_is_not_kept(begin: Begin) -
         pass
 
     assert state_of(await load(begin)) == state_of(Register())
+
+
+@pytest.mark.rule("ROSTER-02")
+async def test_nothing_of_a_bundle_is_kept_if_saving_fails_in_the_middle(begin: Begin) -> None:
+    await put(begin, organization=an_organization())
+    await bring_in(begin, begin, bulk(a_school()))
+    before = await all_of(begin)
+
+    @asynccontextmanager
+    async def failing(because: Because) -> AsyncIterator[UnitOfWork]:
+        async with begin(because) as uow:
+            uow.chats = Failing(uow.chats)  # type: ignore[misc]
+            yield uow
+
+    with pytest.raises(OSError, match="full"):
+        await bring_in(begin, failing, bulk(without(a_school(), "anna", "anna in 8", "petrov")))
+
+    assert await all_of(begin) == before
+
+
+class Failing:
+    """Chats that cannot be saved."""
+
+    def __init__(self, chats: Chats) -> None:
+        self.following = chats.following
+
+    async def save_all(self, chats: Sequence[Chat]) -> None:
+        raise OSError("the disk is full")
+
+
+async def bring_in(begin: Begin, begin_to_apply: Begin, bundle: Bundle) -> None:
+    plan = await PlanRosterImport(begin, 20)(SCHOOL, bundle)
+    await ApplyRosterImport(begin_to_apply, 20)(SCHOOL, bundle, plan, allow_removals=False)
+
+
+async def all_of(begin: Begin) -> list[dict[str, object]]:
+    async with begin(SCHEDULE) as uow:
+        organization = await uow.organizations.find(SCHOOL)
+        chats = await uow.chats.following(SCHOOL, None)
+        return [
+            state_of(each)
+            for each in (organization, await uow.registers.get(SCHOOL), await uow.rosters.get(SCHOOL), *chats)
+        ]
 
 
 async def test_the_organizations_whose_register_is_due_are_found_the_longest_due_first(begin: Begin) -> None:

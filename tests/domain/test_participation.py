@@ -51,7 +51,7 @@ def test_pupils_and_employees_take_part_in_every_conference(type: Videoconferenc
 def test_by_default_everybody_in_a_parents_chat_takes_part_in_its_video_call() -> None:
     chat = a_chat(parents_chat("8 К"), roster=ROSTER, chat_administrator="head")
 
-    assert default_participants(VIDEO_CALL, chat, VIDEO_CALL.additions) == {
+    assert default_participants(VIDEO_CALL, chat) == {
         participant("head"): {EMPLOYEE},
         participant("teacher"): {EMPLOYEE},
         participant("parent"): {PARENT},
@@ -62,7 +62,7 @@ def test_by_default_everybody_in_a_parents_chat_takes_part_in_its_video_call() -
 def test_by_default_the_parents_of_a_parents_chat_take_no_part_in_an_online_lesson() -> None:
     chat = a_chat(parents_chat("8 К"), roster=ROSTER, chat_administrator="head")
 
-    assert default_participants(ONLINE_LESSON, chat, ONLINE_LESSON.additions) == {
+    assert default_participants(ONLINE_LESSON, chat) == {
         participant("head"): {EMPLOYEE},
         participant("teacher"): {EMPLOYEE},
     }
@@ -84,7 +84,7 @@ def test_by_default_the_chats_people_take_part_the_chat_administrator_among_them
 ) -> None:
     chat = a_chat(kind, roster=ROSTER, chat_administrator="head")
 
-    assert default_participants(type, chat, type.additions).keys() == {participant(person) for person in people}
+    assert default_participants(type, chat).keys() == {participant(person) for person in people}
 
 
 def test_whom_a_user_added_takes_part_and_whom_a_user_took_out_does_not() -> None:

@@ -245,7 +245,7 @@ def faults(*stated: Stated, groups: Mapping[str, Sequence[str]] | None = None) -
     roster = a_roster(people=["klimova"], groups=groups or {ALGEBRA: [], CHESS: []}, closed=["closed"])
     with pytest.raises(BadTimetable) as raised:
         lessons_of(Timetable(stated), roster)
-    return [(fault.line, fault.column) for fault in raised.value.faults]
+    return [(fault.line, fault.place.removeprefix("column ")) for fault in raised.value.faults]
 
 
 @rule

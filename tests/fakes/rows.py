@@ -45,6 +45,7 @@ class Rows(Generic[K, V]):
         self._table = table
         self._changed: dict[K, V] = {}
         self._loaded: dict[K, int] = {}
+        self._gone: set[K] = set()
         self._held: set[K] = set()
 
     def find(self, key: K) -> V | None:
@@ -57,7 +58,8 @@ class Rows(Generic[K, V]):
 
     def present(self) -> Mapping[K, V]:
         """The rows themselves, to be looked at only."""
-        return self._table.rows | self._changed
+        rows = self._table.rows | self._changed
+        return {key: row for key, row in rows.items() if key not in self._gone} if self._gone else rows
 
     def matching(self, matches: Callable[[V], bool]) -> list[K]:
         """The keys of all rows that match."""
@@ -92,6 +94,7 @@ class Rows(Generic[K, V]):
         # Other units of work go on meanwhile, as they do while a database is asked.
         await asyncio.sleep(0)
         self._changed[key] = _copied(row)
+        self._gone.discard(key)
 
     async def save_if_fresh(self, key: K, row: V) -> None:
         """Adds a row that was not loaded and is not there, or replaces one that is as it was when it was loaded."""
@@ -101,11 +104,19 @@ class Rows(Generic[K, V]):
         await self.save(key, row)
         self._loaded[key] = self._table.revisions[key]
 
+    async def delete(self, key: K) -> None:
+        """Takes the row away."""
+        await self.lock(key)
+        self._changed.pop(key, None)
+        self._gone.add(key)
+
     def commit(self) -> None:
         """Makes the changes everybody's."""
         for key, row in self._changed.items():
             self._table.rows[key] = row
             self._table.revisions[key] += 1
+        for key in self._gone:
+            self._table.rows.pop(key, None)
 
     def release(self) -> None:
         """Lets others have the rows."""

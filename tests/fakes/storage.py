@@ -45,7 +45,7 @@ from domain.ids import (
 )
 from domain.lesson import Lesson
 from domain.organization import Organization
-from domain.participant import Capacity
+from domain.participant import ERASED, Capacity
 from domain.register import Register
 from domain.role import Role
 from domain.roster import Roster
@@ -115,6 +115,19 @@ class InMemoryRosters:
         for subject, rights in rights_of_people(roster).items():
             self._trail.loaded(subject, NO_RIGHTS)
             self._trail.saved(subject, rights)
+
+    async def idle_since_before(self, at: datetime, *, limit: int) -> list[tuple[OrganizationId, ParticipantId]]:
+        found = sorted(
+            (since, participant, roster.organization_id)
+            for roster in self._rows.present().values()
+            for participant, since in roster.idle_since.items()
+            if since < at
+        )
+        return [(organization, participant) for _, participant, organization in found[:limit]]
+
+    async def known_anywhere(self, person: PersonId) -> bool:
+        known = (roster.people.get(roster.participant_id(person)) for roster in self._rows.present().values())
+        return any(participant is not None and participant.name != ERASED for participant in known)
 
     async def held(
         self, additions: frozenset[tuple[ParticipantId, Capacity]]
@@ -354,6 +367,16 @@ class InMemoryAccountLinks:
                 self._trail.saved(subject, link_facts(link.status))
         await self._rows.save(link.person_id, link)
         self._told += events
+
+    async def forget(self, person: PersonId) -> None:
+        if (known := await self._rows.find_locked(person)) is not None:
+            for roster in self._rosters.present().values():
+                subject = link_subject(roster.participant_id(person), roster.organization_id)
+                self._trail.loaded(subject, link_facts(known.status) or {})
+                self._trail.saved(subject, None)
+            await self._rows.delete(person)
+        for attempt in self._attempts.matching(lambda attempt: attempt.person_id == person):
+            await self._attempts.delete(attempt)
 
     async def find_attempt(self, *, id: str | None = None, state: str | None = None) -> LinkAttempt | None:
         found = await self._attempts.all_locked(

@@ -7,6 +7,7 @@ from application.account_links import AccessTokens, BeginAccountLink, CompleteAc
 from application.calls import CallToEnd, CallToFind, CallToStart, EndCall, FindCall, HoldStarts, StartCall, Work
 from application.chats import CreateChat, DeleteChat, UpdateChat
 from application.clock import KeepTime, Swept
+from application.erasure import EraseForgotten
 from application.organizations import FoundOrganization, SetChatAdministrator, SetRolePermissions
 from application.ports import MessengerFailed
 from application.roster import ApplyRosterEvents
@@ -44,6 +45,7 @@ class World:
             found_organization=FoundOrganization(begin),
             set_chat_administrator=SetChatAdministrator(begin),
             set_role_permissions=SetRolePermissions(begin),
+            erase_forgotten=EraseForgotten(begin, timedelta(days=365)),
             create_chat=CreateChat(begin),
             update_chat=UpdateChat(begin),
             delete_chat=DeleteChat(begin),

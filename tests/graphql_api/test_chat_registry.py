@@ -268,6 +268,56 @@ async def test_what_was_added_by_hand_is_a_ground_of_its_own(api: Api) -> None:
     assert [ground["kind"] for ground in member["edges"][0]["node"]["grounds"]] == ["ADDED_BY_HAND"]
 
 
+@pytest.mark.rule("RIGHT-10")
+async def test_members_and_the_children_they_are_there_for_are_told_apart_to_who_may_edit_the_chat(api: Api) -> None:
+    chat = (await chat_named(api, "4 А Родители"))["id"]
+    document = """query ($id: ID!) { chat(id: $id) { members { edges { node {
+      participant { caption } grounds { pupil { caption } } } } } } }"""
+
+    shown = {
+        login: [edge["node"] for edge in (await api.data(login, document, id=chat))["chat"]["members"]["edges"]]
+        for login in ("director", "parent")
+    }
+
+    assert shown["director"] == [
+        {"participant": {"caption": "администрация"}, "grounds": [{"pupil": None}]},
+        {
+            "participant": {"caption": "родитель: Мельников А., 4 А"},
+            "grounds": [{"pupil": {"caption": "4 А"}}],
+        },
+    ]
+    assert shown["parent"] == [
+        {"participant": {"caption": None}, "grounds": None},
+        {
+            "participant": {"caption": "родитель: Мельников А., 4 А"},
+            "grounds": [{"pupil": {"caption": None}}],
+        },
+    ]
+
+
+async def test_the_study_groups_of_a_page_of_chats_are_one_statement_more(api: Api) -> None:
+    groups = {"8 К": "1 Б", "9": "3 А и 3 Д"}
+    for chat, group in groups.items():
+        await sql(
+            api,
+            """update chats set type = 'SUBJECT', class_id = null, group_id = g.id
+            from study_groups g where g.name = :group and chats.name = :chat""",
+            chat=chat,
+            group=group,
+        )
+    document = "{ chats(first: 100) { edges { node { name subject { name } studyGroup { name subject { name } } } } } }"
+
+    with api.counted() as statements:
+        page = (await api.data("director", document))["chats"]["edges"]
+        sent = len(statements)
+
+    following = [edge["node"] for edge in page if edge["node"]["studyGroup"]]
+    assert {chat["name"]: chat["studyGroup"]["name"] for chat in following} == groups
+    assert [chat["subject"] for chat in following] == [chat["studyGroup"]["subject"] for chat in following]
+    # The viewer's rights, the page, its study groups.
+    assert sent == 3
+
+
 @pytest.mark.rule("RIGHT-07")
 @pytest.mark.parametrize(
     ("login", "chat", "actions"),

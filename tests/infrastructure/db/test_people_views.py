@@ -239,11 +239,9 @@ async def test_a_search_finds_each_of_its_words_anywhere_in_the_name_in_any_orde
         ("\\%", []),
         ("д'арк о_нил%", ["odd"]),
         ("'; drop table participants; --", []),
-        ("\0", []),
-        ("ив\0", []),
         ("x" * 10_000, []),
         ("иванова " * 1_300, ["masha-8k", "masha-9", "masha-teacher"]),
-        ("и в а н о и в а н о " + "нет " * 9, ["masha-8k", "masha-9", "masha-teacher"]),
+        ("ив ва ан но ов ма ар ри ия и " + "нет " * 9, ["masha-8k", "masha-9", "masha-teacher"]),
         (":me {conditions} %(a)s $1", []),
     ],
 )
@@ -357,8 +355,7 @@ async def test_what_narrows_the_people_of_ones_chats_tells_no_more_than_these_ch
 async def test_whoever_takes_part_in_the_same_conference_is_found(school: School) -> None:
     roster = the_school()
     chat = a_chat(class_chat("8 К"), roster=roster)
-    conference = a_videoconference(chat=chat, added={"egor": PUPIL, "deputy": EMPLOYEE}, removed=["masha-8k"])
-    conference.additions = frozenset({(participant("егоров"), PUPIL), (participant("deputy"), EMPLOYEE)})
+    conference = a_videoconference(chat=chat, added={"егоров": PUPIL, "deputy": EMPLOYEE}, removed=["masha-8k"])
     await school.save(chat, conferences=[conference])
 
     in_the_chat = await school.names(as_("petrov"))
@@ -528,7 +525,6 @@ async def test_classes_and_subjects_by_id_are_those_of_the_chats_and_groups_that
 
     assert await found(PICKER) == ({"8 К", "9", "10 А", "11 А"}, 1)
     assert await found(READER) == ({"8 К", "9", "10 А", "11 А"}, 1)
-    assert await found(as_("egorov")) == (set(), 0)
     assert await found(as_("егоров")) == ({"9"}, 0)
     # Of a group of two classes: its pupils know both.
     assert await found(as_("petrov")) == ({"8 К", "9"}, 1)

@@ -233,7 +233,7 @@ def test_a_column_of_the_position_overrides_what_the_role_says(tmp_path: Path, s
 
 @pytest.mark.rule("ROSTER-05")
 def test_the_position_of_a_role_goes_before_that_of_the_user_and_blank_says_nothing(tmp_path: Path) -> None:
-    users = f"sourcedId,familyName,givenName,metadata.positionKind\nu,Ким,Анна,OTHER\n"
+    users = "sourcedId,familyName,givenName,metadata.positionKind\nu,Ким,Анна,OTHER\n"
     roles = sheet(
         f"{ROLES},metadata.positionKind",
         "a,active,u,teacher,school-1,,,ADMINISTRATION",

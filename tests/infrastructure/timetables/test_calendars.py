@@ -69,7 +69,7 @@ def faults_of(path: Path, *parts: tuple[str, ...]) -> list[tuple[int, str]]:
     """The lines that are wrong in a calendar of these parts, each with the name of its event."""
     with pytest.raises(BadTimetable) as raised:
         read_all(write(path, *parts))
-    return [(fault.line, fault.column) for fault in raised.value.faults]
+    return [(fault.line, fault.place) for fault in raised.value.faults]
 
 
 @rule

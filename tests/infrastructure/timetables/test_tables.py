@@ -33,7 +33,7 @@ def faults_of(file: Path) -> list[tuple[int, str]]:
     """The lines and columns that are wrong."""
     with pytest.raises(BadTimetable) as raised:
         read(file)
-    return [(fault.line, fault.column) for fault in raised.value.faults]
+    return [(fault.line, fault.place.removeprefix("column ")) for fault in raised.value.faults]
 
 
 def utc(*moment: int) -> datetime:
