@@ -2,20 +2,25 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 
 from application.membership import follow
 from application.ports import KEYS_ARE_KEPT_FOR, Answered, Begin, UnitOfWork
+from application.repeats import LONGEST_KEY
 from domain.access import Viewer
 from domain.audit import ROSTER
 from domain.chat import ChatKind
 from domain.errors import Problem, ProblemCode, Refused, refuse
 from domain.ids import LessonId, OrganizationId, ParticipantId, PersonId, group_id, lesson_id
 from domain.lesson import Lesson
+from domain.names import name_problems
 from domain.participant import Capacity
 from domain.roster import Roster
+from domain.roster_event_texts import fault_in_texts
 from domain.roster_events import EventImpossible, RosterEvent, apply
+
+LONGEST_LESSON = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,8 @@ class ApplyRosterEvents:
             lessons: dict[LessonId, Lesson] = {}
             for index, told in new:
                 try:
+                    if fault := fault_in_texts(told.event):
+                        raise EventImpossible(fault)
                     match told.event:
                         case LessonSaved() | LessonCancelled() as event:
                             lesson = await _stated(uow, organization.id, roster, event, lessons)
@@ -100,8 +107,10 @@ async def _not_yet_applied(
 ) -> list[tuple[int, Told]]:
     scope = _scope(organization)
     known = dict(await uow.answers.find(scope, [told.key for told in events], since=at - KEYS_ARE_KEPT_FOR))
-    new, problems = [], []
+    new: list[tuple[int, Told]] = []
+    problems: list[Problem] = []
     for index, told in enumerate(events):
+        problems += name_problems(told.key, most=LONGEST_KEY, required=True, field="key", within=("events", str(index)))
         before = known.get(told.key)
         if before is None:
             known[told.key] = Answered(told.digest, "")
@@ -133,6 +142,8 @@ async def _stated(
                 raise EventImpossible(f"the group {group_school_id} is unknown: save it first")
             if ends_at <= starts_at:
                 raise EventImpossible(f"the lesson {school_id} ends before it starts")
+            if ends_at - starts_at > LONGEST_LESSON:
+                raise EventImpossible(f"the lesson {school_id} lasts more than a day")
             substitute = None if person is None else roster.participant_id(person)
             if substitute is not None and substitute not in roster.people:
                 raise EventImpossible(f"the person {person} is unknown: save them first")

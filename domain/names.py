@@ -18,12 +18,14 @@ def clean(name: str | None) -> str:
     return trimmed if visible else ""
 
 
-def name_problems(name: str | None, *, most: int, required: bool, field: str = "name") -> Iterator[Problem]:
+def name_problems(
+    name: str | None, *, most: int, required: bool, field: str = "name", within: tuple[str, ...] = ()
+) -> Iterator[Problem]:
     """What is wrong with a name that people give."""
-    cleaned = clean(name)
+    cleaned, where = clean(name), (*within, field)
     if not cleaned and required:
-        yield Problem(ProblemCode.REQUIRED, (field,))
+        yield Problem(ProblemCode.REQUIRED, where)
     if len(cleaned) > most:
-        yield Problem(ProblemCode.TOO_LONG, (field,), {"most": str(most)})
+        yield Problem(ProblemCode.TOO_LONG, where, {"most": str(most)})
     if any(unicodedata.category(one) in _REFUSED_CATEGORIES or one in _DIRECTIONAL for one in cleaned):
-        yield Problem(ProblemCode.INVALID, (field,))
+        yield Problem(ProblemCode.INVALID, where)

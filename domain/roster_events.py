@@ -200,6 +200,8 @@ def apply(roster: Roster, event: RosterEvent) -> Touched:
             return _chats_of_employee(roster, employee)
         case ParentTied(parent, pupil):
             tie = _person(roster, parent), _person(roster, pupil)
+            if tie[0] == tie[1]:
+                raise EventImpossible(f"the person {parent} is not their own parent")
             roster.ties.add(tie)
             return _parents_chats(roster, [tie[1]])
         case ParentUntied(parent, pupil):

@@ -10,12 +10,15 @@ from infrastructure.db.statements import KIND_TAKES_PART
 CAPABLE = {
     "EMPLOYEE": "select e.participant_id as id from employees e where e.organization_id = :organization",
     "PUPIL": """
-      select n.participant_id as id from enrolments n left join classes k on k.id = n.class_id
+      select n.participant_id as id
+      from enrolments n left join classes k on k.id = n.class_id and k.organization_id = :organization
       where n.organization_id = :organization and k.closed is not true
     """,
     "PARENT": """
       select t.parent_id as id
-      from ties t join enrolments n on n.participant_id = t.pupil_id left join classes k on k.id = n.class_id
+      from ties t
+      join enrolments n on n.participant_id = t.pupil_id and n.organization_id = :organization
+      left join classes k on k.id = n.class_id and k.organization_id = :organization
       where t.organization_id = :organization and k.closed is not true
     """,
 }
@@ -35,9 +38,9 @@ NAME_CONTAINS = "and p.search_key like all(cast(:patterns as text[]))"
 BLOCKED = "and p.blocked = :blocked"
 # A chat of which the viewer may not know is as one without members.
 NOT_IN_CHAT = """
-  and not exists (
-    select from memberships i join chats ic on ic.id = i.chat_id
-    where i.chat_id = :not_in_chat and i.participant_id = p.id
+  and p.id not in (
+    select i.participant_id from memberships i join chats ic on ic.id = i.chat_id
+    where i.chat_id = :not_in_chat
       and ic.organization_id = :organization and ic.deleted_at is null
       and (:registry or exists (select from memberships u where u.chat_id = ic.id and u.participant_id = :me)))
 """
@@ -45,17 +48,13 @@ NOT_IN_CHAT = """
 _PAGE_OF_PEOPLE = """
   select total.count as total, page.*
   from (select count(*) from found) total
-  left join lateral (
-    select p.id, p.full_name, p.blocked, p.sort_key
-    from (select * from found order by sort_key, id limit :first offset :offset) f
-    join participants p on p.id = f.id
-  ) page on true
+  left join (select * from found order by sort_key, id limit :first offset :offset) page on true
   order by page.sort_key, page.id
 """
 
 PEOPLE = f"""
 with found as (
-  select p.id, p.sort_key from participants p
+  select p.id, p.full_name, p.blocked, p.sort_key from participants p
   where p.organization_id = :organization and p.id in ({{capable}}) {{conditions}}
 )
 {_PAGE_OF_PEOPLE}
@@ -104,7 +103,7 @@ OF_CLASS = "and c.class_id = :school_class"
 
 ACQUAINTANCES = f"""
 with {_ACQUAINTED}, found as (
-  select p.id, p.sort_key from participants p
+  select p.id, p.full_name, p.blocked, p.sort_key from participants p
   where p.organization_id = :organization
     and ((p.id in (select id from acquainted) and p.id in ({EVERYBODY})) or p.id in ({{themselves}})) {{conditions}}
 )
@@ -293,12 +292,16 @@ order by t.place, p.id
 """
 
 CLASSES_OF_GROUPS = f"""
-select distinct u.group_id, {_CLASS_COLUMNS}
-from study_group_pupils u
-join enrolments n on n.participant_id = u.participant_id
-join classes k on k.id = n.class_id
+select g.id as group_id, {_CLASS_COLUMNS}
+from unnest(cast(:groups as uuid[])) g(id)
+cross join lateral (
+  select distinct n.class_id
+  from study_group_pupils u join enrolments n on n.participant_id = u.participant_id
+  where u.group_id = g.id
+) of_pupils
+join classes k on k.id = of_pupils.class_id
 left join participants t on t.id = k.teacher_id
-where u.group_id = any(:groups) and not k.closed
+where not k.closed
 order by k.sort_key, k.id
 """
 
@@ -327,12 +330,17 @@ LESSON_OF_CLASS = f"and l.group_id in ({_GROUPS_OF_CLASS.format(school_class=':s
 # From which lessons an online lesson of the chat is made (CONF-05).
 LESSON_FOR_CHAT = f"""
   and l.group_id in (
-    select g.id from chats c join study_groups g on g.organization_id = c.organization_id
-    where c.id = :chat and c.organization_id = :organization and c.deleted_at is null
-      and (:registry or exists (select from memberships m where m.chat_id = c.id and m.participant_id = :me))
-      and (c.type not in ('SUBJECT', 'CLASS')
-           or (c.type = 'SUBJECT' and g.id = c.group_id)
-           or (c.type = 'CLASS' and g.id in ({_GROUPS_OF_CLASS.format(school_class="c.class_id")}))))
+    with wanted as materialized (
+      select c.organization_id, c.type, c.group_id, c.class_id from chats c
+      where c.id = :chat and c.organization_id = :organization and c.deleted_at is null
+        and (:registry or exists (select from memberships m where m.chat_id = c.id and m.participant_id = :me))
+    )
+    select w.group_id from wanted w where w.type = 'SUBJECT'
+    union all
+    {_GROUPS_OF_CLASS.format(school_class="(select w.class_id from wanted w where w.type = 'CLASS')")}
+    union all
+    select g.id from wanted w join study_groups g on g.organization_id = w.organization_id
+    where w.type not in ('SUBJECT', 'CLASS'))
 """
 
 LESSONS = f"""

@@ -146,7 +146,7 @@ def _archive(path: Path, stack: ExitStack, faults: Faults) -> zipfile.ZipFile:
         # An archive does not close a file that it was given.
         return stack.enter_context(zipfile.ZipFile(stack.enter_context(ShortReads(path))))
     except BROKEN:
-        faults.add(shown(path.name), None, None, "is neither a folder nor a zip archive that can be read")
+        faults.add(_name(path), None, None, "is neither a folder nor a zip archive that can be read")
         raise faults.refusal() from None
 
 
@@ -157,17 +157,17 @@ def _in_archive(archive: zipfile.ZipFile, path: Path, faults: Faults) -> Iterato
         parts = tuple(part for part in name.split("/") if part not in ("", "."))
         kind = stat.S_IFMT(info.external_attr >> 16)
         if name.startswith("/") or DRIVE.match(name) or ".." in parts:
-            faults.add(shown(path.name), None, None, f"has a path that leads outside: {shown(name)}")
+            faults.add(_name(path), None, None, f"has a path that leads outside: {shown(name)}")
         elif _ignored(parts):
             continue
         elif kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-            faults.add(shown(path.name), None, None, f"has a link or a special file: {shown(name)}")
+            faults.add(_name(path), None, None, f"has a link or a special file: {shown(name)}")
         elif info.flag_bits & 0x41:
-            faults.add(shown(path.name), None, None, f"has an encrypted file: {shown(name)}")
+            faults.add(_name(path), None, None, f"has an encrypted file: {shown(name)}")
         elif name.endswith("/"):
             continue
         elif info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            faults.add(shown(path.name), None, None, f"has a file packed in another way than deflate: {shown(name)}")
+            faults.add(_name(path), None, None, f"has a file packed in another way than deflate: {shown(name)}")
         else:
             packed = min(info.compress_size, packed_at_most)
             yield Entry(parts, info.file_size, packed, partial(archive.open, info))
@@ -178,13 +178,13 @@ def _in_folder(path: Path, faults: Faults, bounds: Bounds) -> Iterator[Entry]:
     # The list grows while it is walked.
     for folder in folders:
         if len(folders) > bounds.files:
-            faults.add(shown(path.name), None, None, f"has more than {bounds.files} folders")
+            faults.add(_name(path), None, None, f"has more than {bounds.files} folders")
             return
         try:
             with os.scandir(path.joinpath(*folder)) as entries:
                 found = [(each, each.stat(follow_symlinks=False)) for each in entries if not _ignored((each.name,))]
         except OSError:
-            faults.add(shown(path.name), None, None, f"has a folder that cannot be read: {shown('/'.join(folder))}")
+            faults.add(_name(path), None, None, f"has a folder that cannot be read: {shown('/'.join(folder))}")
             continue
         for each, about in sorted(found, key=lambda pair: pair[0].name):
             parts = (*folder, each.name)
@@ -193,7 +193,7 @@ def _in_folder(path: Path, faults: Faults, bounds: Bounds) -> Iterator[Entry]:
             elif stat.S_ISREG(about.st_mode):
                 yield Entry(parts, about.st_size, None, partial(io.FileIO, each.path))
             else:
-                faults.add(shown(path.name), None, None, f"has a link or a special file: {shown('/'.join(parts))}")
+                faults.add(_name(path), None, None, f"has a link or a special file: {shown('/'.join(parts))}")
 
 
 def _beside_manifest(listed: Iterator[Entry], path: Path, faults: Faults, bounds: Bounds) -> Files:
@@ -202,17 +202,17 @@ def _beside_manifest(listed: Iterator[Entry], path: Path, faults: Faults, bounds
     for entry in listed:
         key = tuple(part.lower() for part in entry.parts)
         if key in by_path:
-            faults.add(shown(path.name), None, None, f"has a file twice: {entry.path}")
+            faults.add(_name(path), None, None, f"has a file twice: {entry.path}")
         by_path[key] = entry
         size += entry.size
         if len(by_path) > bounds.files:
-            faults.add(shown(path.name), None, None, f"has more than {bounds.files} files")
+            faults.add(_name(path), None, None, f"has more than {bounds.files} files")
             break
     if size > bounds.bytes:
-        faults.add(shown(path.name), None, None, f"the files are larger than {bounds.bytes} bytes unpacked")
+        faults.add(_name(path), None, None, f"the files are larger than {bounds.bytes} bytes unpacked")
     tops = [key[:-1] for key in by_path if key[-1] == MANIFEST and len(key) <= 2]
     if len(tops) > 1:
-        faults.add(shown(path.name), None, None, "has more than one manifest.csv")
+        faults.add(_name(path), None, None, "has more than one manifest.csv")
     if not tops:
         # It may be there and be what was refused.
         if not faults.kept:
@@ -220,6 +220,10 @@ def _beside_manifest(listed: Iterator[Entry], path: Path, faults: Faults, bounds
         return Files({}, 0, Meter(bounds))
     beside = {key[-1]: entry for key, entry in by_path.items() if key[:-1] == tops[0]}
     return Files(beside, len(by_path) - len(beside), Meter(bounds))
+
+
+def _name(path: Path) -> str:
+    return shown(path.name or str(path))
 
 
 def _ignored(parts: tuple[str, ...]) -> bool:

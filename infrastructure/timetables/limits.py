@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import NoReturn
 
 from domain.ids import PersonId
 from domain.timetable import BadTimetable, Fault, Stated, Timetable, Where
@@ -45,7 +46,7 @@ class Reading:
         if len(self.faults) == MOST_FAULTS:
             self.stop()
 
-    def stop(self) -> None:
+    def stop(self) -> NoReturn:
         """Raises BadTimetable with all faults so far."""
         raise BadTimetable(self.faults)
 

@@ -48,7 +48,7 @@ def starts_of(rule: str, start: datetime, horizon: datetime) -> Iterator[datetim
     end = _until(parts.pop("UNTIL"), start.tzinfo) if "UNTIL" in parts else _LAST
     last = horizon if end >= _LAST and "COUNT" not in parts else end
     # dateutil looks for a day that never comes until the year 9999: begun in the last cycle, that is soon.
-    later = 0
+    later = (9998 - LAST_YEAR) // _CYCLE * _CYCLE
     try:
         text = ";".join(f"{name}={value}" for name, value in parts.items())
         found = rrulestr(text, dtstart=wall.replace(year=wall.year + later))

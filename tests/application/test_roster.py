@@ -12,7 +12,7 @@ from domain.chat import TeachersChat
 from domain.errors import Problem, ProblemCode
 from domain.ids import PersonId
 from domain.lesson import Lesson
-from domain.participant import PositionKind
+from domain.participant import Name, PositionKind
 from domain.roster_events import (
     ClassSaved,
     ClassTeacherSet,
@@ -20,9 +20,11 @@ from domain.roster_events import (
     GroupSaved,
     ParentTied,
     PersonBlocked,
+    PersonSaved,
     PupilEnrolled,
     PupilExpelled,
     PupilTransferred,
+    RoleGranted,
     RosterEvent,
 )
 from tests.application.school import (
@@ -311,3 +313,43 @@ async def test_facts_that_no_chat_follows_change_no_chat(world: World) -> None:
     await tell(world, *known("belov"), PersonBlocked(KLIMOVA), LESSON)
 
     assert world.storage.outbox == told
+
+
+@pytest.mark.rule("ROSTER-01")
+@pytest.mark.parametrize(
+    ("event", "reason"),
+    [
+        (PersonSaved(PersonId(" "), Name("Петров", "Пётр")), "the id of the person is empty"),
+        (PersonSaved(PersonId("p"), Name("", "Пётр")), "the last name is empty"),
+        (PersonSaved(PersonId("p"), Name("Петров", "П" * 101)), "the first name is longer than 100 characters"),
+        (
+            PersonSaved(PersonId("p" * 256), Name("Петров", "Пётр")),
+            "the id of the person is longer than 255 characters",
+        ),
+        (PersonSaved(PersonId("p"), Name("Пет\u202eров", "Пётр")), "the last name holds characters that no text has"),
+        (ClassSaved("8 К", "\u200b"), "the name is empty"),
+        (RoleGranted(PersonId("petrov"), "\x07"), "the role holds characters that no text has"),
+        (
+            GroupSaved("алгебра", "8 К", "Алгебра", frozenset({PersonId("")}), ()),
+            "the id among the pupils is empty",
+        ),
+    ],
+)
+async def test_a_text_that_cannot_be_used_is_named_in_the_refusal(
+    world: World, event: RosterEvent, reason: str
+) -> None:
+    await found_school(world)
+
+    problems = await problems_of(world.use_cases.apply_roster_events(SCHOOL_SYSTEM, [Told("k", event)]))
+
+    assert problems == only(ProblemCode.EVENT_IMPOSSIBLE, "events", "0", reason=reason)
+
+
+@pytest.mark.parametrize(("key", "code"), [("", ProblemCode.REQUIRED), ("k" * 65, ProblemCode.TOO_LONG)])
+async def test_a_key_has_1_to_64_characters(world: World, key: str, code: ProblemCode) -> None:
+    await found_school(world)
+    event = PersonSaved(PersonId("p"), Name("Петров", "Пётр"))
+
+    [problem] = await problems_of(world.use_cases.apply_roster_events(SCHOOL_SYSTEM, [Told(key, event)]))
+
+    assert (problem.code, problem.path) == (code, ("events", "0", "key"))

@@ -315,6 +315,21 @@ async def test_two_workers_turn_a_day_once(world: World) -> None:
     assert sorted(each.organizations for each in turned) == [0, 0, 1]
 
 
+async def test_the_trouble_of_one_organization_does_not_keep_the_others_from_their_day(world: World) -> None:
+    for school_id, id in (("other school", OTHER_SCHOOL), ("school", SCHOOL)):
+        await world.use_cases.found_organization(school_id=school_id, name="Школа", time_zone="Europe/Moscow")
+        plan = await world.use_cases.plan_roster_import(id, bulk(turning()))
+        await world.use_cases.apply_roster_import(id, bulk(turning()), plan, allow_removals=False)
+    await world.use_cases.found_organization(school_id="other school", name="Школа", time_zone="Europe/Kitezh")
+    world.now += timedelta(days=1)
+
+    with pytest.raises(ExceptionGroup) as troubles:
+        await world.use_cases.turn_days()
+
+    assert [type(trouble).__name__ for trouble in troubles.value.exceptions] == ["ZoneInfoNotFoundError"]
+    assert (await roster_of(world)).enrolments == {participant("anna"): class_of("9 К")}
+
+
 @pytest.mark.rule("ROSTER-05")
 async def test_a_day_leaves_what_single_events_told(world: World) -> None:
     await found_school(world)

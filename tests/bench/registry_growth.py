@@ -57,7 +57,8 @@ SCHOOL_ROWS = (
            'Чат ' || c, false, 5, md5(c::text), 'чат ' || c, false, 0, 0
     from generate_series(0, 149) c, generate_series(1, :schools) o""",
     """insert into memberships (chat_id, participant_id, role, capacities, grounds)
-    select md5('c' || o || '/' || c)::uuid, md5('p' || o || '/' || (c + m) % 100 + 1)::uuid, 'MEMBER', '{EMPLOYEE}', '[]'
+    select md5('c' || o || '/' || c)::uuid, md5('p' || o || '/' || (c + m) % 100 + 1)::uuid,
+           'MEMBER', '{EMPLOYEE}', '[]'
     from generate_series(0, 149) c, generate_series(1, :schools) o, generate_series(0, 4) m""",
 )
 

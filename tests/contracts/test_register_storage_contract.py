@@ -122,7 +122,7 @@ async def test_nothing_of_a_bundle_is_kept_if_saving_fails_in_the_middle(begin: 
     @asynccontextmanager
     async def failing(because: Because) -> AsyncIterator[UnitOfWork]:
         async with begin(because) as uow:
-            uow.chats = Failing(uow.chats)  # type: ignore[misc]
+            uow.chats = Failing(uow.chats)  # type: ignore[assignment, misc]
             yield uow
 
     with pytest.raises(OSError, match="full"):

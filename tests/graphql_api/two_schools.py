@@ -1,6 +1,7 @@
 """Two small schools of one shape, in which every name is unmistakable and is found in no other text."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,6 +11,8 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Subprotocol
 
 from application.roster import LessonSaved, Told
 from domain.access import MetaRole, Permission, Viewer
@@ -193,6 +196,40 @@ class Schools:
         return id
 
 
+@dataclass
+class Socket:
+    """A WebSocket that is logged in; subscriptions one after the other."""
+
+    opened: ClientConnection
+    asked: int = 0
+
+    async def first(self, document: str, **variables: Any) -> Any:
+        """The first message of a subscription, which is then ended: its data, or its errors."""
+        self.asked += 1
+        id, payload = str(self.asked), {"query": document, "variables": variables}
+        await self.opened.send(json.dumps({"id": id, "type": "subscribe", "payload": payload}))
+        while True:
+            message = json.loads(await asyncio.wait_for(self.opened.recv(), 10))
+            if message.get("id") == id:
+                break
+        if message["type"] == "next":
+            await self.opened.send(json.dumps({"id": id, "type": "complete"}))
+            return message["payload"]
+        return {"errors": message["payload"]}
+
+
+@asynccontextmanager
+async def socket(schools: Schools, school: str, role: str) -> AsyncIterator[Socket]:
+    """Raises ConnectionClosed when the log-in is refused."""
+    url, token = schools.url.replace("http", "ws", 1) + "/graphql", schools.token(school, role)
+    async with connect(url, subprotocols=[Subprotocol("graphql-transport-ws")], proxy=None) as opened:
+        payload = {"authorization": f"Bearer {token}"} if token else {}
+        await opened.send(json.dumps({"type": "connection_init", "payload": payload}))
+        acknowledged = json.loads(await asyncio.wait_for(opened.recv(), 10))
+        assert acknowledged == {"type": "connection_ack"}
+        yield Socket(opened)
+
+
 def tomorrow() -> dict[str, str]:
     """An hour, as the times of a conference's form."""
     starts_at = datetime.now(UTC) + timedelta(days=1)
@@ -231,35 +268,13 @@ async def _found(container: Container, school: str) -> None:
     )
 
 
-@pytest.fixture(scope="session")
-def two_schools_database(postgres: str, sandbox_server: Client) -> str:
-    """The name of a database with both schools and no chats but the default ones, to be copied."""
-    name = "two_schools"
-
-    async def make() -> None:
-        settings = load_settings(
-            environment="development",
-            database_url=await database_of(postgres, name, template="postgres"),
-            redis_url="redis://127.0.0.1:1",
-            data_dir=sandbox_server.settings.data_dir,
-        )
-        async with assembled(settings) as container:
-            for school in (A, B):
-                await _found(container, school)
-
-    asyncio.run(make())
-    return name
-
-
-@asynccontextmanager
-async def serving_two_schools(
-    postgres: str, database: str, redis_url: str, sandbox: Client
-) -> AsyncIterator[Schools]:
-    """The API on a copy of the database, in this process, its permissions set and its chats and conferences made."""
+@pytest.fixture
+async def schools(postgres: str, redis_url: str, sandbox: Client) -> AsyncIterator[Schools]:
+    """Both schools behind one running API; a module of tests names this fixture as its own."""
     name = f"test_{uuid4().hex}"
     settings = load_settings(
         environment="development",
-        database_url=await database_of(postgres, name, template=database),
+        database_url=await database_of(postgres, name, template=await _template(postgres, sandbox)),
         redis_url=redis_url,
         port=free_port(),
         sandbox_port=sandbox.settings.sandbox_port,
@@ -270,21 +285,32 @@ async def serving_two_schools(
         serving(container),
         httpx.AsyncClient(trust_env=False, timeout=20) as http,
     ):
-        schools = Schools(f"http://127.0.0.1:{settings.port}", container, http)
-        await _permit(schools)
+        running = Schools(f"http://127.0.0.1:{settings.port}", container, http)
+        await _permit(running)
         for school in (A, B):
-            schools.ids[school] = await _made(schools, school)
-        yield schools
+            running.ids[school] = await _made(running, school)
+        yield running
     await on_server(postgres, f'drop database "{name}" with (force)')
 
 
-@pytest.fixture
-async def schools(
-    postgres: str, two_schools_database: str, redis_url: str, sandbox: Client
-) -> AsyncIterator[Schools]:
-    """Both schools behind one running API."""
-    async with serving_two_schools(postgres, two_schools_database, redis_url, sandbox) as running:
-        yield running
+_templates: dict[str, str] = {}
+
+
+async def _template(postgres: str, sandbox: Client) -> str:
+    """The name of a database with both schools and no chats but the default ones; made once a server."""
+    if postgres not in _templates:
+        name = "two_schools"
+        settings = load_settings(
+            environment="development",
+            database_url=await database_of(postgres, name, template="postgres"),
+            redis_url="redis://127.0.0.1:1",
+            data_dir=sandbox.settings.data_dir,
+        )
+        async with assembled(settings) as container:
+            for school in (A, B):
+                await _found(container, school)
+        _templates[postgres] = name
+    return _templates[postgres]
 
 
 async def _permit(schools: Schools) -> None:

@@ -233,7 +233,7 @@ def test_an_archive_with_a_huge_list_of_files_is_refused_unread(tmp_path: Path) 
     assert refusal(path) == "bundle.zip: is neither a folder nor a zip archive that can be read"
 
 
-def test_a_folder_that_cannot_be_entered_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_this_user_may_not_read_is_refused(tmp_path: Path) -> None:
     path = write_files(tmp_path / "bundle", FILES)
     (path / "users.csv").chmod(0)
     if os.access(path / "users.csv", os.R_OK):
