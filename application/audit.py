@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from uuid import UUID
 
 from domain.account_link import AccountLinkStatus
-from domain.audit import Difference, Facts, difference
+from domain.audit import AuditCause, Because, Difference, Facts, difference
 from domain.chat import Chat
 from domain.ids import OrganizationId, ParticipantId
 from domain.organization import Organization
@@ -37,6 +38,11 @@ class Line:
         """Its name."""
         return f"{self.subject.stem}_{self.difference.verb}"
 
+    def actor(self, because: Because) -> ParticipantId | None:
+        """Which participant did it; who links an account acts in each organization where they are known."""
+        of_oneself = because.cause is AuditCause.USER and self.subject.stem == "ACCOUNT_LINK"
+        return ParticipantId(self.subject.id) if of_oneself else because.actor
+
 
 class Trail:
     """Within one unit of work: what things were when they were loaded, and what they are when they are saved."""
@@ -45,8 +51,10 @@ class Trail:
         self._was: dict[Subject, Facts | None] = {}
         self._is: dict[Subject, tuple[Facts | None, int | None]] = {}
 
-    def loaded(self, subject: Subject, facts: Facts) -> None:
-        """The thing is like this now."""
+    def loaded(self, subject: Subject, facts: Facts, *, locked: bool = False) -> None:
+        """The thing is like this now; once it is locked, what was seen of it before does not count."""
+        if locked and subject not in self._is:
+            self._was[subject] = facts
         self._was.setdefault(subject, facts)
 
     def saved(self, subject: Subject, facts: Facts | None, version: int | None = None) -> None:
@@ -93,8 +101,8 @@ def conference_facts(conference: Videoconference) -> Facts | None:
         "type": conference.type,
         "chat": str(conference.chat_id),
         "lesson": conference.lesson_id and str(conference.lesson_id),
-        "startsAt": conference.slot.start.isoformat(),
-        "endsAt": conference.slot.end.isoformat(),
+        "startsAt": _instant(conference.slot.start),
+        "endsAt": _instant(conference.slot.end),
         "status": conference.status,
         "added": sorted(f"{participant} {capacity}" for participant, capacity in conference.additions),
         "removed": sorted(map(str, conference.removals)),
@@ -109,6 +117,11 @@ def conference_facts(conference: Videoconference) -> Facts | None:
         case _:
             pass
     return facts
+
+
+def _instant(at: datetime) -> str:
+    # The same instant is the same, with whatever offset it was entered.
+    return at.astimezone(UTC).isoformat()
 
 
 def organization_subject(organization: Organization) -> Subject:

@@ -188,7 +188,7 @@ async def _planned(uow: UnitOfWork, organization: Organization, bundle: Bundle, 
     id, day = organization.id, day_at(at, organization.time_zone)
     register, current = await uow.registers.get(id), await uow.rosters.get(id)
     register.adopt(current, bundle)
-    before = facts_on(register, id, day)
+    before = facts_on(register, id, organization.register_day or day)
     register.take(bundle)
     wanted = desired(current, before, facts_on(register, id, day), stated_by(bundle))
     removals = too_many_removals(current, wanted, percent=percent)

@@ -33,11 +33,13 @@ class CreateVideoconference:
         scope, digest = f"videoconferences of {viewer.person_id}", sha256(repr((chat_id, form)).encode()).hexdigest()
         async with self.begin(by(viewer)) as uow:
             at = await uow.now()
-            if known := await remembered(uow, scope, idempotency_key, digest, at=at):
-                return VideoconferenceId(UUID(known))
+            known = await remembered(uow, scope, idempotency_key, digest, at=at)
             chat = await _open_chat(uow, viewer, chat_id)
             if not access.may_create_conference(viewer, access.place_in(viewer, chat)):
                 raise refuse(ProblemCode.FORBIDDEN)
+            # Not before the rights: a key shows nothing to whom they were taken from (RIGHT-09).
+            if known:
+                return VideoconferenceId(UUID(known))
             conference = await self._fill(uow, viewer, chat, form)
             try:
                 await uow.videoconferences.save(conference)

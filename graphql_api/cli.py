@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     roster.add_argument("--allow-removals", action="store_true", help="apply it whatever it ends")
     roster.add_argument("--create", metavar="ZONE", help="make the organization, in this time zone, if it is unknown")
     roster.set_defaults(does=_import_roster)
+    timetable = commands.add_parser("import-timetable", help="study groups' lessons, as iCalendar or CSV")
+    timetable.add_argument("path", metavar="PATH", help="the file: .ics or .csv, in UTF-8")
+    timetable.add_argument("--organization", metavar="ID", required=True, help="its id here or in the school system")
+    timetable.add_argument("--from", metavar="DATE", dest="first", type=_day, help="first day; else that of the file")
+    timetable.add_argument("--to", metavar="DATE", dest="last", type=_day, help="last day; else that of the file")
+    timetable.add_argument("--dry-run", action="store_true", help="only show what it would change")
+    timetable.add_argument("--yes", action="store_true", help="apply it without asking")
+    timetable.add_argument("--allow-removals", action="store_true", help="apply it whatever it cancels")
+    timetable.set_defaults(does=_import_timetable)
     given = parser.parse_args(arguments)
     try:
         code: int = given.does(given)
@@ -188,6 +198,40 @@ def _import_roster(given: argparse.Namespace) -> int:
         return import_roster(wish, lambda: storage(settings), Console(sys.stdout, sys.stderr, ask))
 
     return _on_storage(does)
+
+
+def _import_timetable(given: argparse.Namespace) -> int:
+    from application.timetable_import import Days
+    from graphql_api.global_ids import id_of
+    from infrastructure.container import storage
+    from infrastructure.oneroster.command import Console
+    from infrastructure.timetables.command import Wish, import_timetable
+
+    def does(settings: Settings) -> int:
+        id = id_of("Organization", given.organization)
+        wish = Wish(
+            path=Path(given.path),
+            organization=organization_id(given.organization) if id is None else OrganizationId(id),
+            days=Days(given.first, given.last),
+            max_removal=settings.import_max_removal,
+            dry_run=given.dry_run,
+            yes=given.yes,
+            allow_removals=given.allow_removals,
+        )
+        ask = input if sys.stdin.isatty() else None
+        return import_timetable(wish, lambda: storage(settings), Console(sys.stdout, sys.stderr, ask))
+
+    return _on_storage(does)
+
+
+def _day(text: str) -> date:
+    try:
+        day = datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007
+    except ValueError:
+        day = date.min
+    if not 2000 <= day.year < 2100:
+        raise argparse.ArgumentTypeError(f"«{text}» is no date, as 2026-09-01")
+    return day
 
 
 def _on_storage(does: Callable[[Settings], int]) -> int:

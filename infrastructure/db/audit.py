@@ -7,7 +7,7 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from application.audit import Line
-from domain.audit import AuditCause, Because
+from domain.audit import Because
 from infrastructure.db.tables import audit_entries
 
 
@@ -18,7 +18,7 @@ async def write(connection: AsyncConnection, lines: Iterable[Line], because: Bec
             "organization_id": line.subject.organization,
             "at": at,
             "cause": str(because.cause),
-            "actor_id": _actor(line, because),
+            "actor_id": line.actor(because),
             "actor_person": because.person,
             "action": line.action,
             "subject": line.subject.kind,
@@ -31,9 +31,3 @@ async def write(connection: AsyncConnection, lines: Iterable[Line], because: Bec
     ]
     if rows:
         await connection.execute(insert(audit_entries), rows)
-
-
-def _actor(line: Line, because: Because) -> object:
-    # Who links an account acts in each organization where they are known.
-    of_oneself = because.cause is AuditCause.USER and line.subject.stem == "ACCOUNT_LINK"
-    return line.subject.id if of_oneself else because.actor

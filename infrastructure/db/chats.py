@@ -38,8 +38,8 @@ from infrastructure.db.tables import audit_entries, chat_additions, chat_exclusi
 
 Memberships = dict[ParticipantId, Membership]
 
-# Fields of the audit that clients know by another name.
-_CLIENTS_NAMES = {"addedByHand": "members", "removedByHand": "members"}
+# Fields of the audit as clients know them; whoever else comes or leaves is no edit of the chat.
+_CLIENTS_NAMES = {"addedByHand": "members", "removedByHand": "members", "members": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ class PostgresChats:
             audit_entries.c.version > since,
         )
         edited = {_CLIENTS_NAMES.get(name, name) for row in await self._connection.execute(query) for name in row.after}
-        return tuple(sorted(edited))
+        return tuple(sorted(name for name in edited if name is not None))
 
     async def save_all(self, saved: Sequence[Chat]) -> None:
         new = [chat for chat in saved if chat.id not in self._loaded]
@@ -191,7 +191,7 @@ class PostgresChats:
                 version=row.version,
             )
             self._remember(chat, row.revision)
-            self._trail.loaded(chat_subject(chat), chat_facts(chat) or {})
+            self._trail.loaded(chat_subject(chat), chat_facts(chat) or {}, locked=lock)
             found.append(chat)
         return found
 

@@ -51,11 +51,15 @@ class PostgresOrganizations:
 
     async def find(self, id: OrganizationId, *, lock: bool = False) -> Organization | None:
         query = select(organizations).where(organizations.c.id == id)
-        row = (await self._connection.execute(query.with_for_update() if lock else query)).one_or_none()
+        if lock:
+            # Rows that refer to it may be added meanwhile: who holds a chat and adds a conference would wait for the
+            # one who holds the organization and waits for the chat.
+            query = query.with_for_update(key_share=True)
+        row = (await self._connection.execute(query)).one_or_none()
         if row is None:
             return None
         found = from_row(row)
-        self._trail.loaded(organization_subject(found), organization_facts(found))
+        self._trail.loaded(organization_subject(found), organization_facts(found), locked=lock)
         return found
 
     async def save(self, organization: Organization) -> None:

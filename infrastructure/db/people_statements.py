@@ -291,15 +291,20 @@ where t.group_id = any(:groups)
 order by t.place, p.id
 """
 
+# Group by group: in one join for all of them, the enrolments of every organization would be read.
 CLASSES_OF_GROUPS = f"""
-select g.id as group_id, {_CLASS_COLUMNS}
-from unnest(cast(:groups as uuid[])) g(id)
-cross join lateral (
-  select distinct n.class_id
-  from study_group_pupils u join enrolments n on n.participant_id = u.participant_id
-  where u.group_id = g.id
-) of_pupils
-join classes k on k.id = of_pupils.class_id
+with of_pupils as materialized (
+  select g.id as group_id, learning.class_id
+  from unnest(cast(:groups as uuid[])) g(id)
+  cross join lateral (
+    select distinct n.class_id
+    from study_group_pupils u join enrolments n on n.participant_id = u.participant_id
+    where u.group_id = g.id
+  ) learning
+)
+select f.group_id, {_CLASS_COLUMNS}
+from of_pupils f
+join classes k on k.id = f.class_id
 left join participants t on t.id = k.teacher_id
 where not k.closed
 order by k.sort_key, k.id
@@ -377,6 +382,6 @@ left join lateral (
   where u.group_id = g.id and {_LEARNS.format(pupil="u.participant_id")}
 ) who on true
 left join participants p on p.id = who.participant_id
-where g.id = :group and not g.closed and (:everywhere or g.organization_id = :organization)
+where g.id = :group and not g.closed
 order by who.place, p.sort_key, p.id
 """

@@ -188,7 +188,7 @@ class PostgresPeopleViews:
         return {row.id: _lesson(row) for row in rows}
 
     async def chat_defaults(self, viewer: Viewer, group: GroupId) -> ChatDefaultsView | None:
-        rows = await self._rows(statements.CHAT_DEFAULTS, group=group, **_reach(viewer))
+        rows = await self._rows(statements.CHAT_DEFAULTS, group=group)
         if not rows or OrganizationAction.CREATE_CHAT not in organization_actions(viewer, rows[0].organization_id):
             return None
         people = [row for row in rows if row.id is not None]

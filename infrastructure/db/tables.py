@@ -215,7 +215,7 @@ chats = Table(
     Column("deleted_at", _INSTANT),
     Column("version", Integer, nullable=False),
     Column("revision", Integer, nullable=False),
-    Index(None, "organization_id", "number", postgresql_where=text("not archived and deleted_at is null")),
+    Index(None, "organization_id", "number", postgresql_where=text("deleted_at is null")),
 )
 
 # What people did by hand to a chat's members (CHAT-31, CHAT-32).
@@ -399,8 +399,8 @@ audit_entries = Table(
     _text("action"),
     _text("subject"),
     _id("subject_id"),
-    Column("before", JSONB),
-    Column("after", JSONB),
+    Column("before", JSONB(none_as_null=True)),
+    Column("after", JSONB(none_as_null=True)),
     # Of a chat or conference, after the change.
     Column("version", Integer),
     Index(None, "organization_id", "number"),

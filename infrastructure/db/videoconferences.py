@@ -209,7 +209,7 @@ class PostgresVideoconferences:
             for row in rows
         ]
         for conference in found:
-            self._trail.loaded(conference_subject(conference), conference_facts(conference) or {})
+            self._trail.loaded(conference_subject(conference), conference_facts(conference) or {}, locked=lock)
         return found
 
     async def _additions(self, ids: Sequence[VideoconferenceId]) -> Sequence[Row[Any]]:

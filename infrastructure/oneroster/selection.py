@@ -82,7 +82,7 @@ def people_of(users: Read[UserRow], roles: Read[RoleRow], here: str, *, roles_ma
     for role in roles.rows.values():
         if role.meaning.kind is RoleKind.PARENT:
             parents.add(role.person)
-        elif here in role.orgs and not role.ends_with_another:
+        elif here in role.orgs:
             staff_or_pupils.add(role.person)
             if role.meaning.kind is RoleKind.PUPIL:
                 pupils.add(role.person)

@@ -5,13 +5,29 @@ import asyncio
 import pytest
 
 from domain.access import MetaRole, Viewer
-from domain.audit import SCHEDULE
-from domain.chat import ChatCreated, MembershipRole, TeachersChat
+from domain.audit import SCHEDULE, AuditCause, Difference
+from domain.chat import ChatCreated, MembershipRole, OtherChat, TeachersChat
+from domain.chat_form import ChatEdit
 from domain.errors import ProblemCode
-from domain.ids import PersonId
-from domain.participant import PositionKind
+from domain.ids import ParticipantId, PersonId
+from domain.organization import Organization
+from domain.participant import Capacity, PositionKind
+from domain.participation import participants as participants_of
 from domain.roster import ORGANIZATION_ADMINISTRATOR
-from domain.roster_events import ClassSaved, ClassTeacherSet, EmployeeHired, PersonBlocked, RoleGranted
+from domain.roster_events import (
+    ClassSaved,
+    ClassTeacherSet,
+    EmployeeDismissed,
+    EmployeeHired,
+    EmployeePositionsChanged,
+    PersonBlocked,
+    PersonUnblocked,
+    PupilEnrolled,
+    RoleGranted,
+    RoleWithdrawn,
+    RosterEvent,
+)
+from domain.videoconference import Active, Videoconference
 from tests.application.school import (
     SCHOOL_SYSTEM,
     SUPERADMINISTRATOR,
@@ -22,9 +38,24 @@ from tests.application.school import (
     problems_of,
     tell,
 )
-from tests.builders import OTHER_SCHOOL, SCHOOL, a_viewer, class_chat, parents_chat, participant, participants
+from tests.builders import (
+    LINK,
+    MONDAY_0830,
+    OTHER_SCHOOL,
+    SCHOOL,
+    a_call,
+    a_chat,
+    a_videoconference,
+    a_viewer,
+    class_chat,
+    parents_chat,
+    participant,
+    participants,
+    put,
+)
 from tests.fakes.world import World
 
+DIRECTOR, HEAD = PersonId("director"), PersonId("head")
 ADMINISTRATOR = a_viewer("head", meta_role=MetaRole.ORGANIZATION_ADMINISTRATOR)
 
 
@@ -131,6 +162,7 @@ async def test_an_organization_that_is_another_s_or_unknown_is_not_found(world: 
     assert foreign == unknown == only(ProblemCode.NOT_FOUND, "organizationId")
 
 
+@pytest.mark.rule("RIGHT-03")
 async def test_a_new_chat_administrator_comes_into_every_chat_and_the_old_one_leaves_where_nothing_else_holds_them(
     world: World,
 ) -> None:
@@ -195,3 +227,197 @@ async def test_a_choice_holds_in_a_chat_that_is_made_at_the_same_time(world: Wor
 
     for chat in await world.chats():
         assert chat.administrators == participants("head")
+
+
+async def school_of_two_administrators(world: World) -> None:
+    """The director administers the chats of two classes, and is the class teacher of one; the head might as well."""
+    await hire_director(world)
+    await tell(
+        world,
+        *known("head", "petrov"),
+        EmployeeHired(HEAD, (PositionKind.OTHER,)),
+        RoleGranted(HEAD, ORGANIZATION_ADMINISTRATOR),
+        ClassSaved("8 К", "8 К"),
+        ClassSaved("9 А", "9 А"),
+        ClassTeacherSet("8 К", DIRECTOR),
+        PupilEnrolled(PersonId("petrov"), "9 А"),
+    )
+    await put(world.storage.begin, chats=[a_chat(OtherChat(), name="Кружок")])
+    await world.use_cases.set_chat_administrator(SUPERADMINISTRATOR, SCHOOL, participant("director"))
+
+
+async def organization(world: World) -> Organization:
+    """The school as it is kept."""
+    async with world.storage.begin(SCHEDULE) as uow:
+        found = await uow.organizations.find(SCHOOL)
+    assert found is not None
+    return found
+
+
+async def by_name(world: World) -> dict[str, frozenset[ParticipantId]]:
+    """The members of each chat."""
+    return {chat.name: frozenset(chat.memberships) for chat in await world.chats()}
+
+
+@pytest.mark.rule("RIGHT-03")
+@pytest.mark.parametrize(
+    ("event", "teaches_still"),
+    [
+        (EmployeeDismissed(DIRECTOR), False),
+        (PersonBlocked(DIRECTOR), True),
+        (EmployeePositionsChanged(DIRECTOR, (PositionKind.OTHER,)), True),
+    ],
+    ids=["dismissed", "blocked", "taken out of the registry"],
+)
+async def test_a_chat_administrator_who_is_in_the_registry_no_more_is_it_no_more_in_all_chats_which_go_on(
+    world: World, event: RosterEvent, teaches_still: bool
+) -> None:
+    await school_of_two_administrators(world)
+    world.now = MONDAY_0830
+
+    await tell(world, event)
+
+    school = await organization(world)
+    assert (school.chat_administrator, school.without_chat_administrator_since) == (None, MONDAY_0830)
+    teacher = participants("director") if teaches_still else frozenset()
+    chats = {chat.name: chat for chat in await world.chats()}
+    # Somebody blocked keeps the position by which they are in the teachers' chat.
+    in_position = teacher if isinstance(event, PersonBlocked) else frozenset()
+    assert {name: frozenset(chat.memberships) for name, chat in chats.items()} == {
+        "Учительская": in_position,
+        "8 К": teacher,
+        "8 К Родители": teacher,
+        "9 А": participants("petrov"),
+        "9 А Родители": frozenset(),
+        "Кружок": frozenset(),
+    }
+    assert not any(chat.archived for chat in chats.values())
+
+
+@pytest.mark.rule("RIGHT-03")
+async def test_a_chat_administrator_by_role_is_it_no_more_when_the_role_is_withdrawn(world: World) -> None:
+    await school_of_two_administrators(world)
+    await world.use_cases.set_chat_administrator(SUPERADMINISTRATOR, SCHOOL, participant("head"))
+
+    await tell(world, RoleWithdrawn(HEAD, ORGANIZATION_ADMINISTRATOR))
+
+    assert (await organization(world)).chat_administrator is None
+    assert all(participant("head") not in members for members in (await by_name(world)).values())
+
+
+@pytest.mark.rule("RIGHT-03")
+async def test_whoever_is_back_in_the_registry_is_not_chosen_again_by_that(world: World) -> None:
+    await school_of_two_administrators(world)
+
+    await tell(world, PersonBlocked(DIRECTOR))
+    await tell(world, PersonUnblocked(DIRECTOR), ClassSaved("1 Б", "1 Б"))
+
+    assert (await organization(world)).chat_administrator is None
+    assert (await world.chat(class_chat("1 Б"))).memberships == {}
+
+
+@pytest.mark.rule("RIGHT-03")
+async def test_after_a_time_without_one_the_chosen_one_comes_into_every_chat(world: World) -> None:
+    await school_of_two_administrators(world)
+    await tell(world, EmployeeDismissed(DIRECTOR), ClassSaved("1 Б", "1 Б"))
+
+    await world.use_cases.set_chat_administrator(SUPERADMINISTRATOR, SCHOOL, participant("head"))
+
+    assert (await organization(world)).without_chat_administrator_since is None
+    assert all(chat.administrators == participants("head") for chat in await world.chats())
+
+
+@pytest.mark.rule("RIGHT-03")
+async def test_an_exclusion_by_hand_of_the_new_chat_administrator_ends_and_that_of_others_does_not(
+    world: World,
+) -> None:
+    await school_of_two_administrators(world)
+    await tell(world, EmployeePositionsChanged(HEAD, (PositionKind.PEDAGOGICAL,)))
+    edit = world.use_cases.update_chat
+    teachers, of_class = await world.chat(TeachersChat()), await world.chat(class_chat("9 А"))
+    excluded = ChatEdit(remove=(participant("head"),)), ChatEdit(remove=(participant("petrov"),))
+    for chat, change in zip((teachers, of_class), excluded, strict=True):
+        await edit(SUPERADMINISTRATOR, chat.id, change, expected_version=0)
+    without = await by_name(world)
+
+    await world.use_cases.set_chat_administrator(SUPERADMINISTRATOR, SCHOOL, participant("head"))
+    await world.use_cases.set_chat_administrator(SUPERADMINISTRATOR, SCHOOL, participant("director"))
+
+    assert (without["Учительская"], without["9 А"]) == (participants("director"), participants("director"))
+    # The head, who administers no more, is in the teachers' chat by position again.
+    now = await by_name(world)
+    assert (now["Учительская"], now["9 А"]) == (participants("director", "head"), participants("director"))
+
+
+@pytest.mark.rule("RIGHT-03")
+async def test_the_old_chat_administrator_stays_where_they_were_added_by_hand(world: World) -> None:
+    await school_of_two_administrators(world)
+    club = await world.chat(OtherChat())
+    edit = ChatEdit(add=((participant("director"), Capacity.EMPLOYEE),))
+    await world.use_cases.update_chat(SUPERADMINISTRATOR, club.id, edit, expected_version=0)
+
+    await world.use_cases.set_chat_administrator(SUPERADMINISTRATOR, SCHOOL, participant("head"))
+
+    chat = await world.chat(OtherChat())
+    assert chat.memberships.keys() == participants("director", "head")
+    assert chat.administrators == participants("head")
+
+
+@pytest.mark.rule("RIGHT-03")
+async def test_the_ground_moves_in_every_conference_that_has_not_ended(world: World) -> None:
+    await school_of_two_administrators(world)
+    chat = await world.chat(OtherChat())
+    conference = a_videoconference(chat=chat, phase=Active(MONDAY_0830, a_call().id, LINK))
+    await put(world.storage.begin, conferences=[conference])
+
+    before = await taking_part(world, conference)
+    await world.use_cases.set_chat_administrator(SUPERADMINISTRATOR, SCHOOL, participant("head"))
+    chosen = await taking_part(world, conference)
+    await tell(world, EmployeeDismissed(HEAD))
+    without = await taking_part(world, conference)
+
+    assert (before, chosen, without) == (participants("director"), participants("head"), frozenset())
+
+
+async def taking_part(world: World, conference: Videoconference) -> frozenset[ParticipantId]:
+    """Who takes part in the conference now."""
+    chat = await world.chat(OtherChat())
+    async with world.storage.begin(SCHEDULE) as uow:
+        held = await uow.rosters.held(conference.additions)
+    return frozenset(participants_of(conference, chat, held))
+
+
+@pytest.mark.rule("AUDIT-01")
+async def test_a_choice_and_its_end_leave_lines_of_the_setting_with_who_and_for_what_cause(world: World) -> None:
+    await school_of_two_administrators(world)
+    world.storage.audit.clear()
+
+    await world.use_cases.set_chat_administrator(ADMINISTRATOR, SCHOOL, participant("head"))
+    await tell(world, EmployeeDismissed(HEAD))
+
+    lines = [line for line in world.storage.audit if line.line.subject.kind == "organization"]
+    director, head = str(participant("director")), str(participant("head"))
+    assert [(line.because.cause, line.because.actor, line.line.difference) for line in lines] == [
+        (
+            AuditCause.USER,
+            participant("head"),
+            Difference({"chatAdministrator": director}, {"chatAdministrator": head}),
+        ),
+        (AuditCause.ROSTER, None, Difference({"chatAdministrator": head}, {"chatAdministrator": None})),
+    ]
+    in_chats = [line for line in world.storage.audit if line.line.subject.kind == "chat"]
+    assert all((line.line.difference.after or {}).keys() == {"members"} for line in in_chats)
+
+
+@pytest.mark.rule("CHAT-32")
+async def test_a_chat_administrator_who_is_dismissed_is_out_of_every_chat_whoever_put_them_there(
+    world: World,
+) -> None:
+    await school_of_two_administrators(world)
+    club = await world.chat(OtherChat())
+    edit = ChatEdit(add=((participant("director"), Capacity.EMPLOYEE),))
+    await world.use_cases.update_chat(SUPERADMINISTRATOR, club.id, edit, expected_version=0)
+
+    await tell(world, EmployeeDismissed(DIRECTOR))
+
+    assert all(participant("director") not in members for members in (await by_name(world)).values())

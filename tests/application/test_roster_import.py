@@ -15,7 +15,7 @@ from domain.participant import Name, PositionKind
 from domain.register import Bundle, Days, Register, RoleKind, StatedPerson, StatedPlace, StatedRole
 from domain.roster import Roster
 from domain.roster_changes import Kind, Removal, changes
-from domain.roster_events import EmployeeDismissed, EmployeeHired, PupilTransferred
+from domain.roster_events import ClassSaved, EmployeeDismissed, EmployeeHired, PupilTransferred
 from tests.application.school import SUPERADMINISTRATOR, found_school, known, tell
 from tests.builders import (
     OTHER_SCHOOL,
@@ -237,6 +237,16 @@ async def test_a_chat_administrator_who_is_missing_in_bulk_is_none_any_more(worl
     await bring_in(world, bulk(without(a_school(), "ivanova", "ivanova in 8")))
 
     assert (await organization_of(world)).chat_administrator is None
+
+
+@pytest.mark.rule("ROSTER-02")
+async def test_a_delta_may_place_people_of_whom_only_single_events_told(world: World) -> None:
+    await found_school(world)
+    await tell(world, *known("anna"), ClassSaved("8 К", "8 К"))
+
+    await bring_in(world, delta(places={"anna": StatedPlace("8 К", "anna", teaches=False)}))
+
+    assert (await roster_of(world)).enrolments == {participant("anna"): class_of("8 К")}
 
 
 async def test_what_is_known_may_be_referred_to(world: World) -> None:

@@ -17,7 +17,7 @@ from infrastructure.settings import load_settings
 
 PAGE = """
 select json_build_object('data', json_build_object('chats', json_build_object(
-  'totalCount', (select count(*) from chats where organization_id = $1 and not archived),
+  'totalCount', (select count(*) from chats where organization_id = $1 and not archived and deleted_at is null),
   'edges', coalesce(json_agg(json_build_object('node', json_build_object(
     'id', id, 'name', name, 'type', type, 'memberCount', member_count, 'archived', archived,
     'schoolClass', case when class_name is not null then json_build_object('name', class_name) end,
@@ -33,7 +33,7 @@ from (
   left join classes k on k.id = c.class_id
   left join study_groups g on g.id = c.group_id
   left join subjects s on s.id = g.subject_id
-  where c.organization_id = $1 and not c.archived
+  where c.organization_id = $1 and not c.archived and c.deleted_at is null
   order by c.number limit 24
 ) page
 """

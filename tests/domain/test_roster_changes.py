@@ -266,6 +266,52 @@ def test_enrolments_in_bulk_alone_expel_nobody_whose_role_is_a_pupil_and_do_not_
 
 
 @pytest.mark.rule("ROSTER-02")
+def test_enrolments_in_bulk_alone_enrol_whoever_has_a_place_and_take_from_groups_whom_events_added() -> None:
+    school = School(bulk(a_school()))
+    everybody = frozenset({ANNA, MOTHER})
+    school.hear(PupilExpelled(ANNA), GroupSaved("Алгебра 8", "Алгебра 8", "Алгебра", everybody, (PETROV, IVANOVA)))
+
+    changed = school.take(bulk(a_school(), "places"))
+
+    assert changed == RosterChanges(enrolled=(participant("anna"),), groups_changed=(group_of("Алгебра 8"),))
+    group = school.roster.groups[group_of("Алгебра 8")]
+    assert (group.pupils, group.teachers) == (participants("anna"), (participant("petrov"),))
+
+
+@pytest.mark.rule("ROSTER-02")
+def test_users_in_bulk_without_their_roles_take_from_whoever_is_missing_also_what_events_told() -> None:
+    school = School(bulk(a_school()))
+    school.hear(
+        PersonSaved(GUEST, Name("Гость", "Анна")),
+        EmployeeHired(GUEST, TEACHER),
+        PupilEnrolled(GUEST, "9 К"),
+        ParentTied(GUEST, ANNA),
+        RoleGranted(GUEST, ORGANIZATION_ADMINISTRATOR),
+    )
+
+    changed = school.take(bulk(a_school(), "people"))
+
+    guest = participant("guest")
+    assert changed == RosterChanges(
+        dismissed=(guest,),
+        expelled=(guest,),
+        ties_ended=((guest, participant("anna")),),
+        roles_withdrawn=((guest, ORGANIZATION_ADMINISTRATOR),),
+    )
+
+
+def test_new_classes_and_groups_come_in_their_own_order_whatever_that_of_the_rows() -> None:
+    names = ("10 А", "9 Б", "2 Г", "9 А")
+    classes = {f"class {name}": StatedClass(name, homeroom=True) for name in names}
+    groups = {f"group {name}": StatedClass(name, homeroom=False) for name in names}
+
+    roster = School(bulk(Register(classes=classes | groups))).roster
+
+    assert [each.name for each in roster.classes.values()] == ["2 Г", "9 А", "9 Б", "10 А"]
+    assert [each.name for each in roster.groups.values()] == ["2 Г", "9 А", "9 Б", "10 А"]
+
+
+@pytest.mark.rule("ROSTER-02")
 def test_enrolments_may_name_people_and_classes_that_only_events_told_of() -> None:
     school = School()
     school.hear(

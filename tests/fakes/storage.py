@@ -27,6 +27,7 @@ from application.audit import (
     role_subject,
 )
 from application.ports import Answered, ConcurrentChange
+from domain.access import MetaRole, Permission
 from domain.account_link import AccountLink, AccountLinkStatus, LinkAttempt
 from domain.audit import AuditCause, Because
 from domain.call import Asked, Call, Open
@@ -80,7 +81,7 @@ class InMemoryOrganizations:
     async def find(self, id: OrganizationId, *, lock: bool = False) -> Organization | None:
         found = await self._rows.find_locked(id, lock=lock)
         if found is not None:
-            self._trail.loaded(organization_subject(found), organization_facts(found))
+            self._trail.loaded(organization_subject(found), organization_facts(found), locked=lock)
         return found
 
     async def save(self, organization: Organization) -> None:
@@ -176,7 +177,7 @@ class InMemoryChats:
 
     async def find(self, id: ChatId, *, lock: bool = False) -> Chat | None:
         found = await self._rows.find_locked(id, lock=lock)
-        return None if found is None or found.deleted else self._noted(found)
+        return None if found is None or found.deleted else self._noted(found, locked=lock)
 
     async def following(
         self,
@@ -190,7 +191,7 @@ class InMemoryChats:
             followed = kinds is None or chat.kind in kinds or bool(added & set(having_added))
             return chat.organization_id == organization and not chat.deleted and followed
 
-        return [self._noted(chat) for chat in await self._rows.all_locked(wanted)]
+        return [self._noted(chat, locked=True) for chat in await self._rows.all_locked(wanted)]
 
     async def edited_fields(self, id: ChatId, *, since: int) -> tuple[str, ...]:
         edited = set[str]()
@@ -202,15 +203,15 @@ class InMemoryChats:
             ):
                 edited |= (line.line.difference.after or {}).keys()
         by_hand = {"addedByHand", "removedByHand"}
-        return tuple(sorted(edited - by_hand | ({"members"} if edited & by_hand else set())))
+        return tuple(sorted(edited - by_hand - {"members"} | ({"members"} if edited & by_hand else set())))
 
     async def save_all(self, chats: Sequence[Chat]) -> None:
         for chat in chats:
             await save_with_events(self._rows, chat.id, chat, self._told)
             self._trail.saved(chat_subject(chat), chat_facts(chat), chat.version)
 
-    def _noted(self, chat: Chat) -> Chat:
-        self._trail.loaded(chat_subject(chat), chat_facts(chat) or {})
+    def _noted(self, chat: Chat, *, locked: bool) -> Chat:
+        self._trail.loaded(chat_subject(chat), chat_facts(chat) or {}, locked=locked)
         return chat
 
 
@@ -233,10 +234,10 @@ class InMemoryVideoconferences:
 
     async def find(self, id: VideoconferenceId, *, lock: bool = False) -> Videoconference | None:
         found = await self._rows.find_locked(id, lock=lock)
-        return None if found is None or found.deleted else self._noted(found)
+        return None if found is None or found.deleted else self._noted(found, locked=lock)
 
     async def due(self, at: datetime, *, limit: int) -> list[Videoconference]:
-        return [self._noted(conference) for conference in await due_rows(self._rows, at, limit)]
+        return [self._noted(conference, locked=True) for conference in await due_rows(self._rows, at, limit)]
 
     async def next_due(self) -> datetime | None:
         return next_due(self._rows)
@@ -250,14 +251,14 @@ class InMemoryVideoconferences:
                 case _:
                     return False
 
-        return [self._noted(conference) for conference in await self._rows.all_locked(waits)]
+        return [self._noted(conference, locked=True) for conference in await self._rows.all_locked(waits)]
 
     async def unfinished_of(self, chats: Collection[ChatId]) -> list[Videoconference]:
         def unfinished(conference: Videoconference) -> bool:
             over = conference.deleted or isinstance(conference.phase, Finished | Failed)
             return conference.chat_id in chats and not over
 
-        return [self._noted(conference) for conference in await self._rows.all_locked(unfinished)]
+        return [self._noted(conference, locked=True) for conference in await self._rows.all_locked(unfinished)]
 
     async def of_lesson(self, lesson: LessonId) -> Videoconference | None:
         ids = self._rows.matching(_is_online_lesson_of(lesson))
@@ -272,8 +273,8 @@ class InMemoryVideoconferences:
         await save_with_events(self._rows, conference.id, conference, self._told)
         self._trail.saved(conference_subject(conference), conference_facts(conference), conference.version)
 
-    def _noted(self, conference: Videoconference) -> Videoconference:
-        self._trail.loaded(conference_subject(conference), conference_facts(conference) or {})
+    def _noted(self, conference: Videoconference, *, locked: bool) -> Videoconference:
+        self._trail.loaded(conference_subject(conference), conference_facts(conference) or {}, locked=locked)
         return conference
 
 
@@ -452,6 +453,9 @@ class InMemoryStorage:
         self.account_links = Table[PersonId, AccountLink]()
         self.attempts = Table[str, LinkAttempt]()
         self.roles = Table[RoleId, Role]()
+        for meta_role in MetaRole:
+            role = Role(name=str(meta_role), meta_role=meta_role, permissions=frozenset(Permission))
+            self.roles.rows[role.id] = role
         self.answers = Table[tuple[str, str], tuple[Answered, datetime]]()
         self.claims = Table[tuple[str, Hashable], tuple[()]]()
 

@@ -79,7 +79,7 @@ async def test_a_line_says_who_when_what_for_what_cause_before_and_after(api: Ap
         TEACHER,
         actor=DIRECTOR,
         before={"роль": "Завуч", "b": None},
-        after={"б": [1, 2], "a": {"z": 1, "y": "«Ё»"}},
+        after={"б": [1, 2], "abc": {"z": 1, "ye": "«Ё»"}},
     )
 
     (line,) = await lines(api, filter=OURS)
@@ -91,7 +91,7 @@ async def test_a_line_says_who_when_what_for_what_cause_before_and_after(api: Ap
         "cause": "USER",
         "action": "TESTED",
         "before": '{"b":null,"роль":"Завуч"}',
-        "after": '{"a":{"y":"«Ё»","z":1},"б":[1,2]}',
+        "after": '{"abc":{"ye":"«Ё»","z":1},"б":[1,2]}',
         "subject": {
             "__typename": "Participant",
             "id": global_id("Participant", TEACHER),

@@ -127,12 +127,14 @@ async def test_the_chats_of_a_closed_class_are_listed_only_where_archived_ones_a
     await told(api, {"classClosed": {"key": "c", "classId": "manual-class-9"}})
 
     open_ones = await chats(api)
+    by_name = await chats(api, filter={"nameContains": "9"})
     archived = await chats(api, filter={"archived": True})
     both = await chats(api, filter={"archived": None})
 
     assert [chat["name"] for chat in archived] == ["9", "9 Родители"]
     assert [chat["name"] for chat in open_ones] == [name for name in FIGURE_27 if name not in {"9", "9 Родители"}]
     assert [chat["name"] for chat in both] == FIGURE_27
+    assert by_name == []
     assert [chat["viewerCan"] for chat in archived] == [[], []]
     assert await chats(api, "pupil", filter={"archived": True}) == []
 

@@ -443,3 +443,49 @@ async def test_nobody_of_another_school_is_chosen_as_chat_administrator(schools:
     )
 
     assert outcome(answer["setChatAdministrator"]) == NOT_THERE
+
+
+@pytest.mark.rule("RIGHT-05")
+async def test_who_makes_a_conference_without_taking_part_is_answered_with_it_and_made_it_once(
+    schools: Schools,
+) -> None:
+    others = [id_of(A, "Participant", "everything")]
+    form = {"type": "VIDEO_CALL", "name": "Звонок", "chatId": schools.ids[A]["picked"], "employeeIds": others}
+
+    made = await schools.data(A, "only-CONFERENCE_CREATE", CREATE_CONFERENCE, input=form | tomorrow())
+
+    assert outcome(made["createVideoconference"]) == DONE
+
+
+@pytest.mark.rule("RIGHT-09")
+async def test_the_key_of_a_chat_made_before_shows_nothing_to_whom_the_right_was_withdrawn_from(
+    schools: Schools,
+) -> None:
+    grant = {"personId": "a-outside", "role": "may CHAT_CREATE"}
+    await schools.told(A, {"roleGranted": grant})
+    form = {"type": "OTHER", "name": "Кружок", "idempotencyKey": "k"}
+    warned = (await schools.data(A, "outside", CREATE_CHAT, input=form))["createChat"]
+    form["confirmation"] = warned["confirmation"]
+    made = await schools.data(A, "outside", CREATE_CHAT, input=form)
+
+    await schools.told(A, {"roleWithdrawn": grant})
+    again = await schools.data(A, "outside", CREATE_CHAT, input=form)
+
+    assert outcome(made["createChat"]) == DONE
+    assert outcome(again["createChat"]) == REFUSED
+
+
+@pytest.mark.rule("RIGHT-09")
+async def test_the_key_of_a_conference_made_before_shows_nothing_to_whom_the_right_was_withdrawn_from(
+    schools: Schools,
+) -> None:
+    form = {"type": "VIDEO_CALL", "name": "Звонок", "chatId": schools.ids[A]["picked"], "idempotencyKey": "k"}
+    form |= tomorrow()
+    made = await schools.data(A, "only-CONFERENCE_CREATE", CREATE_CONFERENCE, input=form)
+
+    withdrawn = {"personId": "a-only-CONFERENCE_CREATE", "role": "may CONFERENCE_CREATE"}
+    await schools.told(A, {"roleWithdrawn": withdrawn})
+    again = await schools.data(A, "only-CONFERENCE_CREATE", CREATE_CONFERENCE, input=form)
+
+    assert outcome(made["createVideoconference"]) == DONE
+    assert outcome(again["createVideoconference"]) == REFUSED

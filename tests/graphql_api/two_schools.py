@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -146,27 +146,34 @@ class Schools:
     http: httpx.AsyncClient
     ids: dict[str, dict[str, str]] = field(default_factory=dict)
     """For each school: the global ids of what people made, by name."""
+    _tokens: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def token(self, school: str, role: str) -> str | None:
         """Roles that are nobody in the roster: superadministrator, roster, and `no token`."""
         if role == "no token":
             return None
+        if (school, role) not in self._tokens:
+            # Signing takes longer than most requests.
+            self._tokens[school, role] = self._issue(school, role)
+        return self._tokens[school, role]
+
+    def _issue(self, school: str, role: str) -> str:
         if role == "superadministrator":
             return issue_token(self.container.settings(), sub=role, superadministrator=True)
         scope = "roster" if role == "roster" else None
         return issue_token(self.container.settings(), sub=person(school, role), org=f"school-{school}", scope=scope)
 
-    async def post(self, school: str, role: str, document: str, **variables: Any) -> httpx.Response:
+    async def post(self, school: str, role: str, document: str, /, **variables: Any) -> httpx.Response:
         token = self.token(school, role)
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         body = {"query": document, "variables": variables}
         return await self.http.post(f"{self.url}/graphql", json=body, headers=headers)
 
-    async def ask(self, school: str, role: str, document: str, **variables: Any) -> Any:
+    async def ask(self, school: str, role: str, document: str, /, **variables: Any) -> Any:
         """The whole body of the answer: data, errors."""
         return (await self.post(school, role, document, **variables)).json()
 
-    async def data(self, school: str, role: str, document: str, **variables: Any) -> Any:
+    async def data(self, school: str, role: str, document: str, /, **variables: Any) -> Any:
         """The data of an operation that must not have errors."""
         body = await self.ask(school, role, document, **variables)
         assert "errors" not in body, body
@@ -203,7 +210,7 @@ class Socket:
     opened: ClientConnection
     asked: int = 0
 
-    async def first(self, document: str, **variables: Any) -> Any:
+    async def first(self, document: str, /, **variables: Any) -> Any:
         """The first message of a subscription, which is then ended: its data, or its errors."""
         self.asked += 1
         id, payload = str(self.asked), {"query": document, "variables": variables}
@@ -239,15 +246,16 @@ def tomorrow() -> dict[str, str]:
 def id_of(school: str, kind: str, name: str = "") -> str:
     """The global id of what the roster knows: an organization, a person's role, a class, group, subject or lesson."""
     of = organization(school)
-    inside: UUID = {
-        "Organization": lambda: of,
-        "Participant": lambda: participant_id(of, person(school, name)),
-        "SchoolClass": lambda: class_id(of, name),
-        "StudyGroup": lambda: group_id(of, name),
-        "Subject": lambda: subject_id(of, named(school, f"subject-{name}")),
-        "Lesson": lambda: lesson_id(of, f"lesson-{name}"),
-    }[kind]()
-    return str(global_id(kind, inside))
+    return str(global_id(kind, of if kind == "Organization" else _INSIDE[kind](of, school, name)))
+
+
+_INSIDE: dict[str, Callable[[OrganizationId, str, str], UUID]] = {
+    "Participant": lambda of, school, name: participant_id(of, person(school, name)),
+    "SchoolClass": lambda of, school, name: class_id(of, name),
+    "StudyGroup": lambda of, school, name: group_id(of, name),
+    "Subject": lambda of, school, name: subject_id(of, named(school, f"subject-{name}")),
+    "Lesson": lambda of, school, name: lesson_id(of, f"lesson-{name}"),
+}
 
 
 def default_chat(school: str, what: str, name: str | None = None) -> str:
@@ -271,10 +279,36 @@ async def _found(container: Container, school: str) -> None:
 @pytest.fixture
 async def schools(postgres: str, redis_url: str, sandbox: Client) -> AsyncIterator[Schools]:
     """Both schools behind one running API; a module of tests names this fixture as its own."""
+    template, ids = await _template(postgres, redis_url, sandbox)
     name = f"test_{uuid4().hex}"
+    async with _served(postgres, name, template, redis_url, sandbox) as running:
+        running.ids = {school: dict(made) for school, made in ids.items()}
+        yield running
+    await on_server(postgres, f'drop database "{name}" with (force)')
+
+
+Template = tuple[str, dict[str, dict[str, str]]]
+_templates: dict[str, Template] = {}
+
+
+async def _template(postgres: str, redis_url: str, sandbox: Client) -> Template:
+    """The name of a database with both schools and what people made in them, and its ids; made once a server."""
+    if postgres not in _templates:
+        name = "two_schools"
+        async with _served(postgres, name, "postgres", redis_url, sandbox) as running:
+            for school in (A, B):
+                await _found(running.container, school)
+            await _permit(running)
+            _templates[postgres] = name, {school: await _made(running, school) for school in (A, B)}
+    return _templates[postgres]
+
+
+@asynccontextmanager
+async def _served(postgres: str, name: str, template: str, redis_url: str, sandbox: Client) -> AsyncIterator[Schools]:
+    """The API in this process, on a new database of that name."""
     settings = load_settings(
         environment="development",
-        database_url=await database_of(postgres, name, template=await _template(postgres, sandbox)),
+        database_url=await database_of(postgres, name, template=template),
         redis_url=redis_url,
         port=free_port(),
         sandbox_port=sandbox.settings.sandbox_port,
@@ -285,32 +319,7 @@ async def schools(postgres: str, redis_url: str, sandbox: Client) -> AsyncIterat
         serving(container),
         httpx.AsyncClient(trust_env=False, timeout=20) as http,
     ):
-        running = Schools(f"http://127.0.0.1:{settings.port}", container, http)
-        await _permit(running)
-        for school in (A, B):
-            running.ids[school] = await _made(running, school)
-        yield running
-    await on_server(postgres, f'drop database "{name}" with (force)')
-
-
-_templates: dict[str, str] = {}
-
-
-async def _template(postgres: str, sandbox: Client) -> str:
-    """The name of a database with both schools and no chats but the default ones; made once a server."""
-    if postgres not in _templates:
-        name = "two_schools"
-        settings = load_settings(
-            environment="development",
-            database_url=await database_of(postgres, name, template="postgres"),
-            redis_url="redis://127.0.0.1:1",
-            data_dir=sandbox.settings.data_dir,
-        )
-        async with assembled(settings) as container:
-            for school in (A, B):
-                await _found(container, school)
-        _templates[postgres] = name
-    return _templates[postgres]
+        yield Schools(f"http://127.0.0.1:{settings.port}", container, http)
 
 
 async def _permit(schools: Schools) -> None:

@@ -472,7 +472,7 @@ async def test_organizations_are_found_by_words_of_their_names_and_stand_by_numb
         assert page.total == len(page.items)
         return [organization.name for organization in page.items]
 
-    pages = [await views.organizations(SUPERADMINISTRATOR, Window(2, offset)) for offset in (0, 2, 4)]
+    pages = [await views.organizations(SUPERADMINISTRATOR, Window(1, offset)) for offset in range(7)]
     by_pages = [organization.name for page in pages for organization in page.items]
 
     assert by_pages == await found(None)

@@ -268,6 +268,14 @@ async def test_pages_of_namesakes_follow_one_another_by_id_and_tell_the_whole_nu
     assert [page.total for page in pages] == [8, 8, 8, 8]
 
 
+@pytest.mark.rule("CHAT-33")
+async def test_the_pages_of_a_picker_put_together_are_the_whole_list(school: School) -> None:
+    pages = [await school.views.people(PICKER, SCHOOL, PeopleWanted(), Window(4, offset)) for offset in range(0, 16, 4)]
+
+    assert [name for page in pages for name in people_of(page.items)] == await school.names(PICKER)
+    assert {page.total for page in pages} == {13}
+
+
 async def test_who_is_a_member_of_the_chat_already_is_left_out(school: School) -> None:
     chat = a_chat(class_chat("8 К"), roster=the_school())
     await school.save(chat)
@@ -355,7 +363,9 @@ async def test_what_narrows_the_people_of_ones_chats_tells_no_more_than_these_ch
 async def test_whoever_takes_part_in_the_same_conference_is_found(school: School) -> None:
     roster = the_school()
     chat = a_chat(class_chat("8 К"), roster=roster)
-    conference = a_videoconference(chat=chat, added={"егоров": PUPIL, "deputy": EMPLOYEE}, removed=["masha-8k"])
+    conference = a_videoconference(
+        chat=chat, added={"егоров": PUPIL, "deputy": EMPLOYEE, "director": EMPLOYEE}, removed=["masha-8k", "director"]
+    )
     await school.save(chat, conferences=[conference])
 
     in_the_chat = await school.names(as_("petrov"))

@@ -59,7 +59,7 @@ def test_the_case_of_files_names_is_of_no_account(tmp_path: Path, name: str) -> 
 
 @pytest.mark.parametrize("name", ["bundle", "bundle.zip"])
 def test_hidden_files_and_those_of_a_mac_are_ignored(tmp_path: Path, name: str) -> None:
-    extra = {"__MACOSX/._users.csv": b"\x00", ".DS_Store": b"\x00", ".git/manifest.csv": b"\x00"}
+    extra = {"__MACOSX/users.csv": b"\x00", ".DS_Store": b"\x00", ".git/manifest.csv": b"\x00"}
     path = write_files(tmp_path / name, {**FILES, **extra})
 
     assert not read_bundle(path, NOTHING_KNOWN).unused

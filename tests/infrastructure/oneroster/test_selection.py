@@ -207,6 +207,20 @@ def test_a_parent_of_no_pupil_of_the_school_is_left_aside(
     assert bundle.unused["roles of users that are left aside"] == (version == "1.2")
 
 
+@pytest.mark.rule("ROSTER-05")
+def test_a_parent_who_belongs_by_a_tie_is_no_employee_because_of_another_school(tmp_path: Path) -> None:
+    files = {
+        "orgs": TWO_SCHOOLS,
+        "users": sheet(USERS_1_2, "p,,school-2,Ким,Анна", "c,,school-1,Ким,Яна,p"),
+        "roles": sheet(ROLES, "a,,p,parent,school-2", "b,,p,teacher,school-2", "c,,c,student,school-1"),
+    }
+
+    bundle = read(tmp_path, files, version="1.2")
+
+    assert list(bundle.roles.rows) == ["a", "c"]
+    assert bundle.unused == {"roles at other schools": 1}
+
+
 # What is left aside with them
 
 
@@ -247,6 +261,15 @@ def test_courses_that_only_another_school_has_are_left_aside(tmp_path: Path) -> 
 
 
 # Deltas
+
+
+@pytest.mark.rule("ROSTER-02")
+def test_a_delta_tells_of_a_known_course_whichever_school_has_it(tmp_path: Path) -> None:
+    files = {"orgs": TWO_SCHOOLS, "courses": sheet(COURSES, "a,active,Физика,school-2", "b,active,Химия,school-2")}
+
+    bundle = read(tmp_path, files, modes={"courses": Mode.DELTA}, known=known(courses="a"))
+
+    assert list(bundle.courses.rows) == ["a"]
 
 
 @pytest.mark.rule("ROSTER-02")

@@ -60,10 +60,13 @@ def test_an_id_may_have_255_characters_and_spaces_around_it_are_not_of_it(tmp_pa
 
 @pytest.mark.rule("ROSTER-03")
 @pytest.mark.parametrize("kind", ["users", "classes", "enrollments"])
-def test_an_id_may_be_once_in_a_file_even_of_a_row_to_be_deleted(tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize("first", ["the row that stands", "the row to be deleted"])
+def test_an_id_may_be_once_in_a_file_even_of_a_row_to_be_deleted(tmp_path: Path, kind: str, first: str) -> None:
     files = {**ONE_CLASS, "enrollments": sheet(ENROLLMENTS, "e,active,class,pupil,student")}
     id = {"users": "pupil", "classes": "class", "enrollments": "e"}[kind]
-    twice = sheet(files[kind].splitlines()[0], *files[kind].splitlines()[1:], f"{id},tobedeleted")
+    header, *rows = files[kind].splitlines()
+    gone = f"{id},tobedeleted"
+    twice = sheet(header, *([*rows, gone] if first == "the row that stands" else [gone, *rows]))
 
     assert f"column sourcedId: is {id}, as in a row before" in faults(tmp_path, {**files, kind: twice})[0]
 

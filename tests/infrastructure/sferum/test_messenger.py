@@ -65,7 +65,8 @@ def requests(sandbox: Any, method: str) -> list[Any]:
     return [request for request in sandbox.control("requests") if request["path"].endswith(method)]
 
 
-async def test_a_chat_is_made_and_somebody_added_without_its_past(sferum: Sferum, sandbox: Any) -> None:
+@pytest.mark.rule("CHAT-34")
+async def test_whoever_comes_into_a_mirrored_chat_does_not_see_what_was_written_before(sferum: Sferum, sandbox: Any) -> None:
     parent = sandbox.login("parent")["user_id"]
 
     chat = await sferum.create_chat(TEACHER, "1 Б")

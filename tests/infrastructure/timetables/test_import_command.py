@@ -1,6 +1,9 @@
 """`sferum import-timetable`: what it prints, what it asks, and what is there afterwards."""
 
 import asyncio
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -17,6 +20,8 @@ from application.timetable_import import Days
 from domain.audit import SCHEDULE
 from domain.ids import OrganizationId
 from domain.lesson import Lesson
+from graphql_api.cli import main
+from graphql_api.global_ids import global_id
 from infrastructure.db.cipher import Cipher
 from infrastructure.db.engine import create_engine
 from infrastructure.db.unit_of_work import units_of_work
@@ -292,3 +297,57 @@ async def test_a_large_timetable_is_imported_into_postgres_twice(tmp_path: Path,
     assert codes == [DONE, DONE]
     assert "New lessons  10,000" in shown.getvalue()
     assert shown.getvalue().endswith(": nothing had to be changed.\n")
+
+
+def as_process(*arguments: str, **environment: str) -> tuple[int, list[str], list[str]]:
+    """The exit code of `sferum import-timetable` where nobody is there to type, and the lines of both its outputs."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("SFERUM_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "graphql_api.cli", "import-timetable", *arguments],
+        env=ours | {"SFERUM_ENVIRONMENT": "development"} | environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout.splitlines(), done.stderr.splitlines()
+
+
+@rule
+async def test_the_command_line_takes_either_id_of_the_organization_and_the_days(
+    tmp_path: Path, database_url: str
+) -> None:
+    surroundings = {"SFERUM_DATABASE_URL": database_url, "SFERUM_DATA_DIR": str(tmp_path)}
+    engine = create_engine(load_settings(environment="development", database_url=database_url))
+    begin = units_of_work(engine, Cipher(Fernet.generate_key().decode()))
+    roster = a_roster(people=["klimova"], groups={ALGEBRA: []})
+    await put(begin, organization=an_organization(), roster=roster)
+    path = str(a_wish(tmp_path, ROW.replace("2026", "2030")).path)
+    days = ("--from", "2030-09-01", "--to", "2030-09-30")
+
+    def run(*arguments: str) -> tuple[int, list[str], list[str]]:
+        return as_process(path, *arguments, **surroundings)
+
+    planned = await to_thread.run_sync(run, "--organization", "school", *days, "--dry-run")
+    unasked = await to_thread.run_sync(run, "--organization", "school")
+    applied = await to_thread.run_sync(run, "--organization", global_id("Organization", SCHOOL), "--yes")
+    async with begin(SCHEDULE) as uow:
+        found = await uow.lessons.find(a_lesson("new").id)
+    await engine.dispose()
+
+    assert (planned[0], planned[1][0]) == (DONE, "Школа, study groups: 1, from 2030-09-01 to 2030-09-30:")
+    assert (unasked[0], unasked[2][-1]) == (
+        NOT_DONE,
+        "Nobody is there to be asked. With --yes it is applied without asking.",
+    )
+    assert applied[0] == DONE
+    assert found is not None
+
+
+@pytest.mark.parametrize("day", ["2030", "30.09.2030", "1999-12-31", "9999-12-31"])
+def test_a_day_that_is_none_is_refused(capsys: pytest.CaptureFixture[str], day: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["import-timetable", "x.csv", "--organization", "school", "--to", day])
+
+    assert ended.value.code == 2
+    assert f"«{day}» is no date, as 2026-09-01" in capsys.readouterr().err

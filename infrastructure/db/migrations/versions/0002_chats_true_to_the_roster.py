@@ -115,7 +115,7 @@ def upgrade() -> None:
         op.f('ix_chats_organization_id_number'),
         'chats',
         ['organization_id', 'number'],
-        postgresql_where=sa.text('not archived and deleted_at is null'),
+        postgresql_where=sa.text('deleted_at is null'),
     )
     _add_keys('chats', sort_key=natural_key, search_key=search_key)
     op.alter_column('enrolments', 'class_id', nullable=True)
