@@ -13,6 +13,7 @@ from domain.access import OrganizationAction, Viewer, by
 from domain.chat import Chat, ChatMembersChanged
 from domain.chat_form import ChatEdit, NewChat, edit_chat, make_chat
 from domain.errors import ProblemCode, refuse
+from domain.grounds import Belonging
 from domain.ids import ChatId, OrganizationId, ParticipantId
 from domain.participant import Participant
 from domain.roster import Roster
@@ -62,19 +63,21 @@ class CreateChat:
         scope, digest = f"chats of {viewer.person_id}", sha256(repr((wanted, form)).encode()).hexdigest()
         async with self.begin(by(viewer)) as uow:
             at = await uow.now()
-            if known := await remembered(uow, scope, idempotency_key, digest, at=at):
-                return ChatId(UUID(known))
+            known = await remembered(uow, scope, idempotency_key, digest, at=at)
             if not viewer.works_in(wanted):
                 raise refuse(ProblemCode.NOT_FOUND, "organizationId")
             if OrganizationAction.CREATE_CHAT not in access.organization_actions(viewer, wanted):
                 raise refuse(ProblemCode.FORBIDDEN)
+            # Not before the rights: a key shows nothing to whom they were taken from (RIGHT-09).
+            if known:
+                return ChatId(UUID(known))
             # The roster stands still meanwhile: a chat that it does not know of yet would not follow it.
             organization = await uow.organizations.find(wanted, lock=True)
             if organization is None:
                 raise refuse(ProblemCode.NOT_FOUND, "organizationId")
             roster = await uow.rosters.get(wanted)
             chat = make_chat(form, id=ChatId(uuid4()), organization=wanted, roster=roster)
-            bring_in_step(chat, roster, organization.chat_administrator, at=at)
+            bring_in_step(chat, Belonging(roster, organization.chat_administrator), at=at)
             if warning := await _warning(uow, chat, roster, confirmation):
                 return warning
             await uow.chats.save_all([chat])
@@ -100,7 +103,8 @@ class UpdateChat:
             edit_chat(chat, edit, roster)
             organization = await uow.organizations.find(chat.organization_id)
             assert organization is not None, "a chat's organization exists"
-            bring_in_step(chat, roster, organization.chat_administrator, at=await uow.now())
+            belonging = Belonging(roster, organization.chat_administrator)
+            bring_in_step(chat, belonging, at=await uow.now())
             if warning := await _warning(uow, chat, roster, confirmation):
                 return warning
             await uow.chats.save_all([chat])

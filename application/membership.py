@@ -15,7 +15,7 @@ from domain.chat import (
     TeachersChat,
     create_default_chat,
 )
-from domain.grounds import grounds, is_closed
+from domain.grounds import Belonging, is_closed
 from domain.ids import ParticipantId
 from domain.organization import Organization
 from domain.roster import Roster
@@ -58,8 +58,9 @@ async def bring_all_in_step(
     at: datetime,
 ) -> None:
     """Brings the chats in step and saves them; what is scheduled in an archived one is deleted (CHAT-24)."""
+    belonging = Belonging(roster, chat_administrator)
     for chat in chats:
-        bring_in_step(chat, roster, chat_administrator, at=at)
+        bring_in_step(chat, belonging, at=at)
     await uow.chats.save_all(list(chats))
     archived = [chat.id for chat in chats if chat.archived]
     for conference in await uow.videoconferences.unfinished_of(archived):
@@ -68,15 +69,15 @@ async def bring_all_in_step(
             await save_with_calls(uow, conference, at=at)
 
 
-def bring_in_step(chat: Chat, roster: Roster, chat_administrator: ParticipantId | None, *, at: datetime) -> None:
+def bring_in_step(chat: Chat, belonging: Belonging, *, at: datetime) -> None:
     """Makes a chat what the facts say: open or archived, its default name, its members. Idempotent."""
-    if is_closed(chat.kind, roster):
+    if is_closed(chat.kind, belonging.roster):
         chat.archive()
     else:
         chat.reopen()
-        if name := _default_name(chat.kind, roster):
+        if name := _default_name(chat.kind, belonging.roster):
             chat.take_name_of_class(name)
-    chat.follow(grounds(chat.kind, roster, chat_administrator, chat.by_hand), at=at)
+    chat.follow(belonging.grounds(chat.kind, chat.by_hand), at=at)
 
 
 def _default_kinds(roster: Roster) -> Iterable[ClassChat | ParentsChat]:

@@ -24,6 +24,9 @@ class FoundOrganization:
         organization = Organization(school_id=school_id, name=name, time_zone=time_zone)
         async with self.begin(ROSTER) as uow:
             if known := await uow.organizations.find(organization.id, lock=True):
+                if known.time_zone != time_zone and known.register_day is not None:
+                    # Another midnight: what the register says of today is looked at anew.
+                    known.register_due_at = await uow.now()
                 known.name, known.time_zone = name, time_zone
                 await uow.organizations.save(known)
                 return known.id

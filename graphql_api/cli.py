@@ -178,8 +178,9 @@ def _token(given: argparse.Namespace) -> int:
 
 def _import_roster(given: argparse.Namespace) -> int:
     from graphql_api.global_ids import id_of
+    from infrastructure.console import Console
     from infrastructure.container import storage
-    from infrastructure.oneroster.command import Console, Wish, import_roster
+    from infrastructure.oneroster.command import Wish, import_roster
 
     def does(settings: Settings) -> int:
         id = id_of("Organization", given.organization)
@@ -203,8 +204,8 @@ def _import_roster(given: argparse.Namespace) -> int:
 def _import_timetable(given: argparse.Namespace) -> int:
     from application.timetable_import import Days
     from graphql_api.global_ids import id_of
+    from infrastructure.console import Console
     from infrastructure.container import storage
-    from infrastructure.oneroster.command import Console
     from infrastructure.timetables.command import Wish, import_timetable
 
     def does(settings: Settings) -> int:
@@ -240,10 +241,9 @@ def _on_storage(does: Callable[[Settings], int]) -> int:
 
     from infrastructure.embedded.running import running_database_url
 
-    if os.environ.get(f"{PREFIX}DATABASE_URL"):
-        settings = load_settings()
-    else:
-        settings = load_settings(environment=_environment())
+    # Whatever else the settings demand in production is of no use here.
+    settings = load_settings(environment=_environment())
+    if settings.database_url is None:
         url = running_database_url(settings)
         if url is None:
             data = settings.data_dir.absolute()

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 from arq.connections import ArqRedis
+from cryptography.fernet import Fernet
 from dependency_injector import containers, providers
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -129,10 +130,13 @@ class Container(containers.DeclarativeContainer):
 
 @asynccontextmanager
 async def storage(settings: Settings) -> AsyncIterator[Begin]:
-    """Units of work alone, for a command that wants no Redis: a worker hands on what it wrote within a second."""
+    """Units of work alone, for a command that wants no Redis: a worker hands on what it wrote within a second.
+
+    Tokens can be neither read nor sealed here: the key is of no use to anybody.
+    """
     engine = create_engine(settings)
     try:
-        yield units_of_work(engine, Cipher(token_keys(settings)))
+        yield units_of_work(engine, Cipher(Fernet.generate_key().decode()))
     finally:
         await engine.dispose()
 

@@ -2,15 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 from zoneinfo import ZoneInfo
 
 from application.organizations import FoundOrganization
-from application.ports import Begin, ConcurrentChange
+from application.ports import ConcurrentChange
 from application.roster_import import (
     ApplyRosterImport,
     KnownHere,
@@ -25,10 +23,9 @@ from domain.ordering import natural_key
 from domain.organization import Organization
 from domain.register import Bundle, Mode, next_change
 from domain.roster_changes import Kind, Removal
+from infrastructure.console import DONE, NOT_DONE, REFUSED, Console, Ends, Opened
 from infrastructure.oneroster.bundle import BadBundle, Known, read_bundle
 
-DONE, NOT_DONE, REFUSED, STOPPED = 0, 1, 2, 130
-YES = {"y", "yes", "д", "да"}
 LABELS = {
     "people_new": "New people",
     "people_renamed": "People with another name",
@@ -75,27 +72,6 @@ class Wish:
     create: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Console:
-    """Where to say what. `ask` shows a question and answers with what was typed; None: nobody is there to type."""
-
-    out: TextIO
-    err: TextIO
-    ask: Callable[[str], str] | None = None
-
-
-Opened = Callable[[], AbstractAsyncContextManager[Begin]]
-
-
-class _Ends(Exception):
-    """The command ends here, with these lines on stderr and this exit code."""
-
-    def __init__(self, code: int, *lines: str) -> None:
-        super().__init__(*lines)
-        self.code = code
-        self.lines = lines
-
-
 def import_roster(wish: Wish, opened: Opened, console: Console) -> int:
     """Does it, and answers with the exit code: 0 done, 1 not done, 2 refused for its removals, 130 interrupted.
 
@@ -110,29 +86,28 @@ def import_roster(wish: Wish, opened: Opened, console: Console) -> int:
         if new is not None:
             new.name = bundle.organization_name or new.school_id
         plan = asyncio.run(_plan(wish, opened, bundle, new))
-        _say(console.out, *_described(plan, bundle, names=wish.names))
+        console.say(*_described(plan, bundle, names=wish.names))
         refused = [] if wish.allow_removals else list(_refusal(plan.removals, wish.max_removal))
         if refused:
-            raise _Ends(REFUSED, *refused)
+            raise Ends(REFUSED, *refused)
         if wish.dry_run:
             return DONE
-        _agree(wish, console)
+        if not wish.yes:
+            console.agree()
         applying = True
         begun = time.monotonic()
         asyncio.run(_apply(wish, opened, bundle, plan, new))
-    except _Ends as end:
-        _say(console.err, *end.lines)
+    except Ends as end:
+        console.tell(*end.lines)
         return end.code
     except BadBundle as bad:
         more = [f"and {bad.more} more faults"] if bad.more else []
-        _say(console.err, *map(str, bad.faults), *more, "Nothing was changed.")
+        console.tell(*map(str, bad.faults), *more, "Nothing was changed.")
         return NOT_DONE
     except KeyboardInterrupt:
-        left = "Stopped. Run it again to see what is left." if applying else "Stopped. Nothing was changed."
-        _say(console.err, "", left)
-        return STOPPED
+        return console.interrupted(applying=applying)
     done = ", ".join(f"{label.lower()}: {len(ids):,}" for label, ids in _changed(plan)) or "nothing had to be changed"
-    _say(console.out, f"Applied in {time.monotonic() - begun:.1f} s: {done}.")
+    console.say(f"Applied in {time.monotonic() - begun:.1f} s: {done}.")
     return DONE
 
 
@@ -143,18 +118,18 @@ async def _look_up(wish: Wish, opened: Opened) -> KnownHere | None:
 
 def _to_be_made(wish: Wish) -> Organization:
     if wish.create is None:
-        raise _Ends(NOT_DONE, "There is no such organization. With --create ZONE it is made.")
+        raise Ends(NOT_DONE, "There is no such organization. With --create ZONE it is made.")
     if wish.school_id is None:
-        raise _Ends(NOT_DONE, "There is no such organization; it can be made by the school system's id only.")
+        raise Ends(NOT_DONE, "There is no such organization; it can be made by the school system's id only.")
     try:
         ZoneInfo(wish.create)
     except (ValueError, OSError, LookupError):
-        raise _Ends(NOT_DONE, "There is no such time zone: name one as «Europe/Moscow».") from None
+        raise Ends(NOT_DONE, "There is no such time zone: name one as «Europe/Moscow».") from None
     return Organization(school_id=wish.school_id, name=wish.school_id, time_zone=wish.create)
 
 
 def _read(wish: Wish, known: KnownHere | None, console: Console) -> Bundle:
-    _say(console.err, f"Reading {wish.path} …")
+    console.tell(f"Reading {wish.path} …")
     begun = time.monotonic()
     nothing = frozenset[str]()
     stated = Known(
@@ -166,7 +141,7 @@ def _read(wish: Wish, known: KnownHere | None, console: Console) -> Bundle:
     bundle = read_bundle(wish.path, stated)
     parts = [(word, getattr(bundle, kind)) for kind, word in _ROWS.items()]
     counts = [f"{len(part.rows):,} {word}" for word, part in parts if part.mode is not Mode.ABSENT]
-    _say(console.err, f"Read {', '.join(counts) or 'nothing'} in {time.monotonic() - begun:.1f} s.")
+    console.tell(f"Read {', '.join(counts) or 'nothing'} in {time.monotonic() - begun:.1f} s.")
     return bundle
 
 
@@ -184,20 +159,7 @@ async def _apply(wish: Wish, opened: Opened, bundle: Bundle, plan: Plan, new: Or
         try:
             await apply(wish.organization, bundle, plan, allow_removals=wish.allow_removals)
         except (PlanChanged, ConcurrentChange, TooManyRemovals):
-            raise _Ends(NOT_DONE, "Something else changed meanwhile. Nothing was applied: run it again.") from None
-
-
-def _agree(wish: Wish, console: Console) -> None:
-    if wish.yes:
-        return
-    if console.ask is None:
-        raise _Ends(NOT_DONE, "Nobody is there to be asked. With --yes it is applied without asking.")
-    try:
-        answer = console.ask("Apply? [y/N] ")
-    except EOFError:
-        answer = ""
-    if answer.strip().casefold() not in YES:
-        raise _Ends(NOT_DONE, "Nothing was changed.")
+            raise Ends(NOT_DONE, "Something else changed meanwhile. Nothing was applied: run it again.") from None
 
 
 def _changed(plan: Plan) -> list[tuple[str, tuple[object, ...]]]:
@@ -245,8 +207,3 @@ def _refusal(removals: tuple[Removal, ...], max_removal: int) -> Iterator[str]:
         yield f"Refused: it would end {ended}, more than {max_removal} %."
     if removals:
         yield "With --allow-removals it is applied all the same. Nothing was changed."
-
-
-def _say(stream: TextIO, *lines: str) -> None:
-    for line in lines:
-        print(line, file=stream, flush=True)

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TextIO
 
 from application.ports import ConcurrentChange
 from application.timetable_import import (
@@ -20,7 +19,7 @@ from application.timetable_import import (
 )
 from domain.ids import OrganizationId
 from domain.timetable import BadTimetable, Changes, Fault, Timetable, TimetablePlan
-from infrastructure.oneroster.command import DONE, NOT_DONE, REFUSED, STOPPED, YES, Console, Opened
+from infrastructure.console import DONE, NOT_DONE, REFUSED, Console, Ends, Opened
 from infrastructure.timetables.limits import MOST_FAULTS
 from infrastructure.timetables.reading import read_timetable
 
@@ -54,15 +53,6 @@ class Wish:
     allow_removals: bool = False
 
 
-class _Ends(Exception):
-    """The command ends here, with these lines on stderr and this exit code."""
-
-    def __init__(self, code: int, *lines: str) -> None:
-        super().__init__(*lines)
-        self.code = code
-        self.lines = lines
-
-
 def import_timetable(wish: Wish, opened: Opened, console: Console) -> int:
     """Does it, and answers with the exit code: 0 done, 1 not done, 2 refused for what it cancels, 130 interrupted.
 
@@ -72,31 +62,30 @@ def import_timetable(wish: Wish, opened: Opened, console: Console) -> int:
     applying = False
     try:
         if wish.days.first and wish.days.last and wish.days.last < wish.days.first:
-            raise _Ends(NOT_DONE, "The period ends before it begins.")
+            raise Ends(NOT_DONE, "The period ends before it begins.")
         there = asyncio.run(_look_up(wish, opened))
         timetable = _read(wish, there, console)
         plan = asyncio.run(_plan(wish, opened, timetable))
-        _say(console.out, *_described(plan, timetable, there))
+        console.say(*_described(plan, timetable, there))
         if plan.cancels_too_many(wish.max_removal) and not wish.allow_removals:
-            raise _Ends(REFUSED, *_refusal(plan, wish.max_removal))
+            raise Ends(REFUSED, *_refusal(plan, wish.max_removal))
         if wish.dry_run:
             return DONE
-        _agree(wish, console)
+        if not wish.yes:
+            console.agree()
         applying = True
         begun = time.monotonic()
         asyncio.run(_apply(wish, opened, timetable, plan))
-    except _Ends as end:
-        _say(console.err, *end.lines)
+    except Ends as end:
+        console.tell(*end.lines)
         return end.code
     except BadTimetable as bad:
-        _say(console.err, *_faults(wish.path, bad), "Nothing was changed.")
+        console.tell(*_faults(wish.path, bad), "Nothing was changed.")
         return NOT_DONE
     except KeyboardInterrupt:
-        left = "Stopped. Run it again to see what is left." if applying else "Stopped. Nothing was changed."
-        _say(console.err, "", left)
-        return STOPPED
+        return console.interrupted(applying=applying)
     done = ", ".join(f"{label.lower()}: {count:,}" for label, count in _counts(plan.changes))
-    _say(console.out, f"Applied in {time.monotonic() - begun:.1f} s: {done or 'nothing had to be changed'}.")
+    console.say(f"Applied in {time.monotonic() - begun:.1f} s: {done or 'nothing had to be changed'}.")
     return DONE
 
 
@@ -104,18 +93,18 @@ async def _look_up(wish: Wish, opened: Opened) -> TimeThere:
     async with opened() as begin:
         there = await LookUpTime(begin)(wish.organization)
     if there is None:
-        raise _Ends(NOT_DONE, "There is no such organization.")
+        raise Ends(NOT_DONE, "There is no such organization.")
     return there
 
 
 def _read(wish: Wish, there: TimeThere, console: Console) -> Timetable:
-    _say(console.err, f"Reading {wish.path} …")
+    console.tell(f"Reading {wish.path} …")
     begun = time.monotonic()
     try:
         timetable = read_timetable(wish.path, there.zone, there.now)
     except OSError as error:
-        raise _Ends(NOT_DONE, f"{wish.path} cannot be read: {error.strerror or error}.") from None
-    _say(console.err, f"Read {len(timetable.stated):,} lessons in {time.monotonic() - begun:.1f} s.")
+        raise Ends(NOT_DONE, f"{wish.path} cannot be read: {error.strerror or error}.") from None
+    console.tell(f"Read {len(timetable.stated):,} lessons in {time.monotonic() - begun:.1f} s.")
     return timetable
 
 
@@ -130,20 +119,7 @@ async def _apply(wish: Wish, opened: Opened, timetable: Timetable, plan: Timetab
         try:
             await apply(wish.organization, timetable, wish.days, plan, allow_removals=wish.allow_removals)
         except (PlanChanged, ConcurrentChange, TooManyCancelled):
-            raise _Ends(NOT_DONE, "Something else changed meanwhile. Nothing was applied: run it again.") from None
-
-
-def _agree(wish: Wish, console: Console) -> None:
-    if wish.yes:
-        return
-    if console.ask is None:
-        raise _Ends(NOT_DONE, "Nobody is there to be asked. With --yes it is applied without asking.")
-    try:
-        answer = console.ask("Apply? [y/N] ")
-    except EOFError:
-        answer = ""
-    if answer.strip().casefold() not in YES:
-        raise _Ends(NOT_DONE, "Nothing was changed.")
+            raise Ends(NOT_DONE, "Something else changed meanwhile. Nothing was applied: run it again.") from None
 
 
 def _counts(changes: Changes) -> list[tuple[str, int]]:
@@ -188,8 +164,3 @@ def _fault(path: Path, fault: Fault) -> str:
     # What a file says goes to a terminal: it may not steer it.
     shown = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in line[:LONGEST_LINE])
     return shown if len(line) <= LONGEST_LINE else f"{shown}…"
-
-
-def _say(stream: TextIO, *lines: str) -> None:
-    for line in lines:
-        print(line, file=stream, flush=True)

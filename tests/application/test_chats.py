@@ -447,6 +447,19 @@ async def test_a_key_has_at_most_64_characters(world: World) -> None:
     assert problems == only(ProblemCode.TOO_LONG, "idempotencyKey", most="64")
 
 
+@pytest.mark.rule("RIGHT-09")
+async def test_a_key_shows_nothing_to_whom_the_right_was_taken_from(world: World) -> None:
+    await open_school(world)
+    await create(world, CLUB, key="key")
+
+    without, elsewhere = a_viewer("secretary"), a_viewer("secretary", organization=OTHER_SCHOOL, granted=[CREATE])
+    forbidden = await problems_of(create(world, CLUB, without, key="key"))
+    moved = await problems_of(world.use_cases.create_chat(elsewhere, SCHOOL, CLUB, idempotency_key="key"))
+
+    assert forbidden == only(ProblemCode.FORBIDDEN)
+    assert moved == only(ProblemCode.NOT_FOUND, "organizationId")
+
+
 async def test_requests_at_once_under_one_key_make_one_chat(world: World) -> None:
     await open_school(world)
 

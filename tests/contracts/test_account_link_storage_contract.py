@@ -12,11 +12,13 @@ from domain.ids import PersonId, account_id
 from tests.builders import (
     MONDAY_0900,
     MONDAY_1000,
+    OTHER_SCHOOL,
     a_roster,
     an_account_link,
     an_attempt,
     an_organization,
     participant,
+    participants,
     put,
     some_tokens,
     state_of,
@@ -90,6 +92,25 @@ async def test_the_first_of_the_wanted_who_is_not_blocked_and_whose_link_works_i
         assert await uow.account_links.working(wanted) == "first"
         assert await uow.account_links.working(wanted[:4]) is None
         assert await uow.account_links.working([]) is None
+
+
+@pytest.mark.rule("LINK-11")
+async def test_of_participants_those_who_have_a_link_are_linked_even_a_broken_one(begin: Begin) -> None:
+    people = ["klimova", "petrov", "belov"]
+    await put(begin, organization=an_organization(), roster=a_roster(people=people, blocked=["orlova"]))
+    elsewhere = a_roster(organization=OTHER_SCHOOL, people=["klimova", "belov"])
+    await put(begin, organization=an_organization(school_id="other school"), roster=elsewhere)
+    links = [an_account_link("klimova"), an_account_link("petrov", broken=True), an_account_link("orlova")]
+    await put(begin, links=[*links, an_account_link("stranger")])
+    there = participant("klimova", OTHER_SCHOOL)
+
+    async with begin(SCHEDULE) as uow:
+        linked = await uow.account_links.linked([*participants(*people, "orlova", "stranger"), there])
+        only_asked_for = await uow.account_links.linked([participant("petrov"), participant("belov")])
+        none = await uow.account_links.linked([])
+
+    assert linked == participants("klimova", "petrov", "orlova") | {there}
+    assert (only_asked_for, none) == (participants("petrov"), frozenset())
 
 
 async def test_whoever_locks_a_link_waits_for_who_has_locked_it(begin: Begin) -> None:

@@ -7,10 +7,10 @@ import pytest
 
 from application.ports import Begin, ConcurrentChange
 from domain.audit import SCHEDULE
-from domain.chat import ChatKind, OtherChat, TeachersChat, create_default_chat
+from domain.chat import ByHand, Chat, ChatKind, OtherChat, TeachersChat, create_default_chat
 from domain.grounds import grounds
 from domain.ids import ChatId
-from domain.participant import PositionKind
+from domain.participant import Capacity, PositionKind
 from domain.roster import Roster
 from tests.builders import (
     MONDAY_1000,
@@ -22,6 +22,7 @@ from tests.builders import (
     class_chat,
     parents_chat,
     participant,
+    participants,
     put,
     state_of,
     subject_chat,
@@ -218,3 +219,115 @@ async def test_a_chat_that_is_not_there_is_not_found(begin: Begin) -> None:
     async with begin(SCHEDULE) as uow:
         assert await uow.chats.find(ChatId(SCHOOL)) is None
         assert await uow.chats.following(SCHOOL, None) == []
+
+
+async def read(begin: Begin, id: ChatId) -> Chat:
+    """The chat as it is kept."""
+    async with begin(SCHEDULE) as uow:
+        found = await uow.chats.find(id)
+    assert found is not None
+    return found
+
+
+@pytest.mark.rule("CHAT-31")
+@pytest.mark.rule("CHAT-32")
+async def test_what_was_done_by_hand_is_read_back_as_it_was_saved_last(begin: Begin) -> None:
+    roster = a_small_school()
+    chat = a_chat(class_chat("8 К"), roster=roster, chat_administrator="director")
+    klimova, petrov = participant("klimova"), participant("petrov")
+    steps = [
+        ByHand(frozenset({(klimova, Capacity.EMPLOYEE), (klimova, Capacity.PARENT)}), frozenset({petrov})),
+        ByHand(frozenset({(klimova, Capacity.PARENT), (petrov, Capacity.PUPIL)})),
+        ByHand(frozenset(), participants("klimova", "petrov")),
+        ByHand(),
+    ]
+    await put(begin, organization=an_organization(), roster=roster, chats=[chat])
+
+    for by_hand in steps:
+        async with begin(SCHEDULE) as uow:
+            changed = await uow.chats.find(chat.id, lock=True)
+            assert changed is not None
+            changed.by_hand, changed.named_by_user = by_hand, not changed.named_by_user
+            changed.version += 1
+            await uow.chats.save_all([changed])
+
+        assert state_of(await read(begin, chat.id)) == state_of(changed)
+
+
+async def test_a_new_chat_is_read_back_with_what_was_done_by_hand(begin: Begin) -> None:
+    roster = a_small_school()
+    chat = a_chat(subject_chat("8 К алгебра"), roster=roster, chat_administrator="director")
+    chat.by_hand = ByHand(frozenset({(participant("petrova"), Capacity.PARENT)}), participants("petrov"))
+    chat.named_by_user = True
+
+    await put(begin, organization=an_organization(), roster=roster, chats=[chat])
+
+    assert state_of(await read(begin, chat.id)) == state_of(chat)
+
+
+@pytest.mark.rule("CHAT-32")
+async def test_following_also_answers_with_the_chats_to_which_somebody_added_one_of_those_people(
+    begin: Begin,
+) -> None:
+    roster = a_small_school()
+    of_class = a_chat(class_chat("8 К"))
+    with_petrov, with_both, excluding_petrov, deleted = a_chat(), a_chat(), a_chat(), a_chat()
+    petrov, klimova = (participant("petrov"), Capacity.PUPIL), (participant("klimova"), Capacity.EMPLOYEE)
+    with_petrov.by_hand = ByHand(frozenset({petrov}))
+    with_both.by_hand = ByHand(frozenset({petrov, klimova, (participant("petrov"), Capacity.PARENT)}))
+    excluding_petrov.by_hand = ByHand(frozenset({klimova}), participants("petrov"))
+    deleted.by_hand = ByHand(frozenset({petrov}))
+    deleted.delete(at=MONDAY_1000)
+    chats = [of_class, with_petrov, with_both, excluding_petrov, deleted]
+    there = a_chat(organization=OTHER_SCHOOL)
+    there.by_hand = ByHand(frozenset({petrov}))
+    await put(begin, organization=an_organization(), roster=roster, chats=chats)
+    await put(begin, organization=an_organization(school_id="other school"), chats=[there])
+
+    async with begin(SCHEDULE) as uow:
+        of_kinds = await uow.chats.following(SCHOOL, [class_chat("8 К")], having_added=participants("petrov"))
+        of_nobody = await uow.chats.following(SCHOOL, [class_chat("8 К")], having_added=[])
+        of_hands = await uow.chats.following(SCHOOL, [], having_added=participants("petrov", "klimova"))
+        everything = await uow.chats.following(SCHOOL, None, having_added=participants("petrov"))
+
+    assert [chat.id for chat in of_kinds] == sorted(chat.id for chat in (of_class, with_petrov, with_both))
+    assert [chat.id for chat in of_nobody] == [of_class.id]
+    assert [chat.id for chat in of_hands] == sorted(chat.id for chat in (with_petrov, with_both, excluding_petrov))
+    assert [chat.id for chat in everything] == sorted(chat.id for chat in chats if chat is not deleted)
+
+
+@pytest.mark.rule("CHAT-15")
+async def test_a_deleted_chat_is_not_found(begin: Begin) -> None:
+    roster = a_small_school()
+    chat = a_chat(subject_chat("8 К алгебра"), roster=roster, chat_administrator="director")
+    await put(begin, organization=an_organization(), roster=roster, chats=[chat])
+
+    async with begin(SCHEDULE) as uow:
+        found = await uow.chats.find(chat.id, lock=True)
+        assert found is not None
+        found.delete(at=MONDAY_1000)
+        await uow.chats.save_all([found])
+
+    async with begin(SCHEDULE) as uow:
+        assert await uow.chats.find(chat.id) is None
+        assert await uow.chats.find(chat.id, lock=True) is None
+        assert await uow.chats.following(SCHOOL, None) == []
+        assert await uow.chats.following(SCHOOL, [subject_chat("8 К алгебра")]) == []
+
+
+@pytest.mark.rule("CHAT-15")
+async def test_whoever_waited_for_a_chat_that_was_deleted_does_not_find_it(begin: Begin) -> None:
+    chat = a_chat()
+    await put(begin, organization=an_organization(), chats=[chat])
+
+    async def delete() -> bool:
+        async with begin(SCHEDULE) as uow:
+            found = await uow.chats.find(chat.id, lock=True)
+            if found is None:
+                return False
+            await asyncio.sleep(0)
+            found.delete(at=MONDAY_1000)
+            await uow.chats.save_all([found])
+            return True
+
+    assert sorted(await asyncio.gather(*(delete() for _ in range(4)))) == [False, False, False, True]

@@ -6,10 +6,11 @@ from datetime import timedelta
 import pytest
 
 from application.ports import Answered, Begin
+from domain.access import MetaRole, Permission
 from domain.audit import SCHEDULE
 from domain.chat import TeachersChat, create_default_chat
-from domain.ids import PersonId
-from domain.participant import PositionKind
+from domain.ids import PersonId, role_id
+from domain.participant import Capacity, PositionKind
 from domain.roster_events import (
     ClassSaved,
     GroupSaved,
@@ -301,3 +302,131 @@ async def test_of_requests_at_once_with_one_key_all_answer_as_the_first_did(begi
     answers = await asyncio.gather(*(answer(str(number)) for number in range(4)))
 
     assert len(set(answers)) == 1
+
+
+async def test_the_three_meta_roles_are_there_from_the_beginning_with_every_permission(begin: Begin) -> None:
+    async with begin(SCHEDULE) as uow:
+        found = [await uow.roles.find(role_id(meta_role)) for meta_role in MetaRole]
+
+    assert [role and (role.name, role.meta_role, role.permissions) for role in found] == [
+        (str(meta_role), meta_role, frozenset(Permission)) for meta_role in MetaRole
+    ]
+
+
+@pytest.mark.rule("RIGHT-04")
+async def test_a_role_is_known_once_and_keeps_its_permissions_whoever_names_it_again(begin: Begin) -> None:
+    async with begin(SCHEDULE) as uow:
+        assert await uow.roles.find(role_id("Завуч")) is None
+        await uow.roles.make_known(["Завуч", "Методист", "ORGANIZATION_ADMINISTRATOR"])
+        await uow.roles.make_known([])
+    async with begin(SCHEDULE) as uow:
+        role = await uow.roles.find(role_id("Завуч"))
+        assert role is not None
+        assert (role.name, role.meta_role, role.permissions) == ("Завуч", None, frozenset())
+        role.permit(frozenset({Permission.CHAT_EDIT, Permission.REGISTRY_VIEW}))
+        await uow.roles.save(role)
+    async with begin(SCHEDULE) as uow:
+        await uow.roles.make_known(["Завуч"])
+
+    async with begin(SCHEDULE) as uow:
+        roles = [await uow.roles.find(role_id(name)) for name in ("Завуч", "Методист", "ORGANIZATION_ADMINISTRATOR")]
+    assert [role and role.permissions for role in roles] == [
+        {Permission.CHAT_EDIT, Permission.REGISTRY_VIEW},
+        frozenset(),
+        frozenset(Permission),
+    ]
+
+
+async def test_whoever_finds_a_role_waits_for_who_has_found_it(begin: Begin) -> None:
+    async with begin(SCHEDULE) as uow:
+        await uow.roles.make_known(["Завуч"])
+
+    async def add(permission: Permission) -> None:
+        async with begin(SCHEDULE) as uow:
+            role = await uow.roles.find(role_id("Завуч"))
+            assert role is not None
+            await asyncio.sleep(0)
+            role.permit(role.permissions | {permission})
+            await uow.roles.save(role)
+
+    await asyncio.gather(*(add(permission) for permission in Permission))
+    async with begin(SCHEDULE) as uow:
+        role = await uow.roles.find(role_id("Завуч"))
+
+    assert role is not None
+    assert role.permissions == frozenset(Permission)
+
+
+@pytest.mark.rule("CHAT-32")
+async def test_of_additions_those_count_whose_people_have_that_capacity_now(begin: Begin) -> None:
+    roster = a_roster(
+        employees={"klimova": [PositionKind.PEDAGOGICAL]},
+        pupils={"petrov": "8 К", "belov": "7 А"},
+        parents={"petrova": ["petrov"], "belova": ["belov"], "klimova": ["petrov", "belov"], "orlova": ["gusev"]},
+        closed=["7 А"],
+    )
+    apply(roster, ClassSaved("9 А", "9 А"))
+    roster.enrolments[participant("orlova")] = None
+    elsewhere = a_roster(organization=OTHER_SCHOOL, employees={"petrova": []})
+    await put(begin, organization=an_organization(), roster=roster)
+    await put(begin, organization=an_organization(school_id="other school"), roster=elsewhere)
+    people = ("klimova", "petrov", "belov", "petrova", "belova", "orlova", "stranger")
+    everything = frozenset((participant(person), capacity) for person in people for capacity in Capacity)
+    there = participant("petrova", OTHER_SCHOOL), Capacity.EMPLOYEE
+
+    async with begin(SCHEDULE) as uow:
+        held = await uow.rosters.held(everything | {there})
+        none = await uow.rosters.held(frozenset())
+
+    assert held == {
+        (participant("klimova"), Capacity.EMPLOYEE),
+        (participant("klimova"), Capacity.PARENT),
+        (participant("petrov"), Capacity.PUPIL),
+        (participant("petrova"), Capacity.PARENT),
+        (participant("orlova"), Capacity.PUPIL),
+        there,
+    }
+    assert held == {one for one in everything if roster.is_(one[1], one[0])} | {there}
+    assert none == frozenset()
+
+
+@pytest.mark.rule("RIGHT-03")
+async def test_an_organization_is_read_back_with_its_settings_and_its_day(begin: Begin) -> None:
+    organization = an_organization()
+    organization.without_chat_administrator_since = MONDAY_0800
+    organization.register_day, organization.register_due_at = MONDAY_0800.date(), MONDAY_1000
+    await put(begin, organization=organization)
+
+    async with begin(SCHEDULE) as uow:
+        first = await uow.organizations.find(SCHOOL)
+        assert first is not None
+        first_state = state_of(first)
+        first.chat_administrator, first.without_chat_administrator_since = participant("director"), None
+        first.register_day = first.register_due_at = None
+        await uow.organizations.save(first)
+    async with begin(SCHEDULE) as uow:
+        second = await uow.organizations.find(SCHOOL)
+
+    assert second is not None
+    assert first_state == state_of(organization)
+    assert state_of(second) == state_of(first)
+
+
+@pytest.mark.rule("AUDIT-03")
+async def test_a_roster_is_read_back_with_since_when_each_of_its_people_is_nothing(begin: Begin) -> None:
+    roster = a_roster(people=["stranger", "guest"], pupils={"petrov": "8 К"})
+    roster.note_idle(at=MONDAY_0800)
+    await put(begin, organization=an_organization(), roster=roster)
+
+    async with begin(SCHEDULE) as uow:
+        changed = await uow.rosters.get(SCHOOL)
+        at_first = dict(changed.idle_since)
+        apply(changed, PupilExpelled(PersonId("petrov")))
+        changed.positions[participant("guest")] = (PositionKind.OTHER,)
+        changed.note_idle(at=MONDAY_1000)
+        await uow.rosters.save(changed)
+    async with begin(SCHEDULE) as uow:
+        found = await uow.rosters.get(SCHOOL)
+
+    assert at_first == {participant("stranger"): MONDAY_0800, participant("guest"): MONDAY_0800}
+    assert found.idle_since == {participant("stranger"): MONDAY_0800, participant("petrov"): MONDAY_1000}

@@ -259,3 +259,62 @@ async def test_a_conference_that_is_not_there_is_not_found(begin: Begin) -> None
 def due(chat: Chat, at: datetime) -> Videoconference:
     """A conference that begins to be prepared at that instant."""
     return a_videoconference(chat=chat, start=at + MINUTE, end=at + 45 * MINUTE)
+
+
+@pytest.mark.rule("CHAT-15")
+async def test_the_conferences_of_chats_that_have_not_ended_are_found(begin: Begin, chat: Chat) -> None:
+    other, third = a_chat(), a_chat()
+    of_each_phase = {name: a_videoconference(chat=chat, phase=phase) for name, phase in PHASES.items()}
+    of_other, of_third, deleted = (a_videoconference(chat=of) for of in (other, third, chat))
+    deleted.delete(at=MONDAY_0830)
+    await put(begin, chats=[other, third])
+    await put(begin, conferences=[*of_each_phase.values(), of_other, of_third, deleted])
+
+    async with begin(SCHEDULE) as uow:
+        of_both = await uow.videoconferences.unfinished_of([chat.id, other.id])
+        of_one = await uow.videoconferences.unfinished_of([third.id])
+        of_none = await uow.videoconferences.unfinished_of([])
+
+    unfinished = {one.id for name, one in of_each_phase.items() if name not in {"finished", "failed"}}
+    assert {conference.id for conference in of_both} == unfinished | {of_other.id}
+    assert [state_of(conference) for conference in of_one] == [state_of(of_third)]
+    assert of_none == []
+
+
+async def test_the_unfinished_conferences_of_a_chat_are_locked(begin: Begin, chat: Chat) -> None:
+    conference = a_videoconference(chat=chat)
+    await put(begin, conferences=[conference])
+
+    async def add_a_letter() -> None:
+        async with begin(SCHEDULE) as uow:
+            [kept] = await uow.videoconferences.unfinished_of([chat.id])
+            await asyncio.sleep(0)
+            kept.name += "!"
+            await uow.videoconferences.save(kept)
+
+    await asyncio.gather(*(add_a_letter() for _ in range(4)))
+
+    assert (await found(begin, conference.id)).name == "Совещание!!!!"
+
+
+@pytest.mark.rule("CONF-15")
+async def test_a_deleted_conference_is_not_found_and_never_due(begin: Begin, chat: Chat) -> None:
+    conference = a_videoconference(chat=chat, type=ONLINE_LESSON, lesson=a_lesson())
+    put_off = a_videoconference(chat=chat, phase=Scheduled(MONDAY_0830, NO_STARTER))
+    await put(begin, conferences=[conference, put_off])
+
+    async with begin(SCHEDULE) as uow:
+        for id in (conference.id, put_off.id):
+            kept = await uow.videoconferences.find(id, lock=True)
+            assert kept is not None
+            kept.delete(at=MONDAY_0830)
+            await uow.videoconferences.save(kept)
+
+    async with begin(SCHEDULE) as uow:
+        assert await uow.videoconferences.find(conference.id) is None
+        assert await uow.videoconferences.find(conference.id, lock=True) is None
+        assert await uow.videoconferences.due(MONDAY_1000, limit=10) == []
+        assert await uow.videoconferences.next_due() is None
+        assert await uow.videoconferences.of_lesson(a_lesson().id) is None
+        assert await uow.videoconferences.unfinished_of([chat.id]) == []
+        assert await uow.videoconferences.waiting_for_starter(PersonId("klimova")) == []

@@ -28,6 +28,7 @@ from domain.chat import (
 )
 from domain.chat_form import ChatEdit, edit_chat
 from domain.errors import Refused
+from domain.grounds import Belonging
 from domain.ids import ChatId, ParticipantId, PersonId
 from domain.participant import Capacity, PositionKind
 from domain.roster import Roster
@@ -240,7 +241,7 @@ class School:
     def bring_in_step(self) -> None:
         """The chats are what the facts say."""
         for chat in self.chats.values():
-            bring_in_step(chat, self.roster, participant(HEAD), at=MONDAY_0800)
+            bring_in_step(chat, Belonging(self.roster, participant(HEAD)), at=MONDAY_0800)
 
     def members(self) -> Mapping[ChatKind, Mapping[ParticipantId, MembershipRole]]:
         """The members of each chat and their roles."""
@@ -479,7 +480,7 @@ def test_a_class_with_another_id_has_other_chats_even_under_the_same_name(
 
     chats = [create_default_chat(SCHOOL, kind, "") for kind in kinds]
     for chat in chats:
-        bring_in_step(chat, school.roster, participant(HEAD), at=MONDAY_0800)
+        bring_in_step(chat, Belonging(school.roster, participant(HEAD)), at=MONDAY_0800)
 
     assert [chat.name for chat in chats] == [school_id, f"{school_id} Родители"]
     assert [set(chat.memberships) for chat in chats] == [{participant(HEAD)}] * 2

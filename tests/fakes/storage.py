@@ -246,7 +246,7 @@ class InMemoryVideoconferences:
         def waits(conference: Videoconference) -> bool:
             roster = self._rosters.present().get(conference.organization_id)
             match conference.phase:
-                case Scheduled(problem=FailureReason.NO_LINKED_STARTER):
+                case Scheduled(problem=FailureReason.NO_LINKED_STARTER) if not conference.deleted:
                     return roster is not None and roster.participant_id(person) in roster.people
                 case _:
                     return False

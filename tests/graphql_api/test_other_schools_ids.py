@@ -126,7 +126,8 @@ def least(type: Any) -> Any:
 
 def variables(place: Place, field: GraphQLField, base: Mapping[str, Any], id: str) -> dict[str, Any]:
     """The base arguments with the id in its place."""
-    given = {name: least(one.type) for name, one in field.args.items() if is_required_argument(one)} | deepcopy(base)
+    given: dict[str, Any] = {name: least(one.type) for name, one in field.args.items() if is_required_argument(one)}
+    given |= deepcopy(dict(base))
     _put(given, field.args, place.path, id)
     return given
 
@@ -160,7 +161,8 @@ class Asking:
     def field(self) -> GraphQLField:
         type = self.schema.type_map[self.place.type]
         assert isinstance(type, GraphQLObjectType)
-        return type.fields[self.place.field]
+        field: GraphQLField = type.fields[self.place.field]
+        return field
 
     def document(self) -> str:
         declared = ", ".join(f"${name}: {one.type}" for name, one in self.field.args.items())
@@ -169,7 +171,8 @@ class Asking:
         if self.place.type in {"Query", "Mutation", "Subscription"}:
             return f"{self.place.type.lower()} ({declared}) {{ {asked} }}"
         assert self.place.type in self.own, f"say how a field of {self.place.type} is reached"
-        return f'query ({declared}) {{ node(id: "{self.own[self.place.type]}") {{ ... on {self.place.type} {{ {asked} }} }} }}'
+        reached = f'node(id: "{self.own[self.place.type]}")'
+        return f"query ({declared}) {{ {reached} {{ ... on {self.place.type} {{ {asked} }} }} }}"
 
     async def answer(self, id: str) -> Any:
         self.calls += 1
@@ -203,7 +206,7 @@ def says_not_found(place: Place, required: bool, answer: Any) -> bool:
         case "Mutation":
             result = answer["data"][place.field]
             found = {problem["code"] for problem in result.get("problems", ())}
-            return result["__typename"] == "Refusal" and found == {"NOT_FOUND"}
+            return (result["__typename"], found) == ("Refusal", {"NOT_FOUND"})
         case "Query" if required:
             return answer == {"data": {place.field: None}}
         case _:

@@ -21,10 +21,11 @@ from domain.participant import Name
 from domain.register import Bundle, Days, Register, RoleKind, StatedPerson, StatedRole
 from domain.roster_changes import RosterChanges
 from graphql_api.global_ids import global_id
+from infrastructure.console import Console
 from infrastructure.container import storage
 from infrastructure.embedded.run import DATABASE
 from infrastructure.embedded.running import running_database_url
-from infrastructure.oneroster.command import LABELS, Console, Wish, import_roster
+from infrastructure.oneroster.command import LABELS, Wish, import_roster
 from infrastructure.settings import load_settings
 from tests.bundles import a_school, bulk, without
 from tests.infrastructure.oneroster.writer import files_of, write_bundle, write_files

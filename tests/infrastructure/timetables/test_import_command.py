@@ -22,10 +22,10 @@ from domain.ids import OrganizationId
 from domain.lesson import Lesson
 from graphql_api.cli import main
 from graphql_api.global_ids import global_id
+from infrastructure.console import DONE, NOT_DONE, REFUSED, STOPPED, Console
 from infrastructure.db.cipher import Cipher
 from infrastructure.db.engine import create_engine
 from infrastructure.db.unit_of_work import units_of_work
-from infrastructure.oneroster.command import DONE, NOT_DONE, REFUSED, STOPPED, Console
 from infrastructure.settings import load_settings
 from infrastructure.timetables.command import Wish, import_timetable
 from tests.builders import MONDAY_0800, OTHER_SCHOOL, SCHOOL, a_lesson, a_roster, an_organization, group_of, put
