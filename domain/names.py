@@ -9,12 +9,14 @@ from domain.errors import Problem, ProblemCode
 _REFUSED_CATEGORIES = {"Cc", "Cs", "Zl", "Zp"}
 _DIRECTIONAL = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _INVISIBLE_CATEGORIES = {"Cf", "Zs", "Mn", "Me"}
+# Letters and a symbol that are drawn as nothing.
+_BLANKS = set("\u115f\u1160\u2800\u3164\uffa0")
 
 
 def clean(name: str | None) -> str:
     """Without blanks at its ends; nothing for a name in which there is nothing to be seen."""
     trimmed = (name or "").strip()
-    visible = any(unicodedata.category(character) not in _INVISIBLE_CATEGORIES for character in trimmed)
+    visible = any(one not in _BLANKS and unicodedata.category(one) not in _INVISIBLE_CATEGORIES for one in trimmed)
     return trimmed if visible else ""
 
 

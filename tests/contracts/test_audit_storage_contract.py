@@ -224,6 +224,22 @@ async def test_what_somebody_changed_before_the_chat_was_locked_is_not_told_as_t
 
 
 @pytest.mark.rule("AUDIT-01")
+async def test_what_is_found_again_after_it_was_saved_leaves_one_line_from_its_beginning(
+    storage: Storage, chat: Chat
+) -> None:
+    before = await storage.audit()
+
+    async with storage.begin(A_USER) as uow:
+        for name in ("Первое", "Второе"):
+            found = await get(uow, chat.id)
+            found.rename(name)
+            await uow.chats.save_all([found])
+
+    lines = await since(storage, before)
+    assert [(line.before, line.after) for line in lines] == [({"name": "8 К"}, {"name": "Второе"})]
+
+
+@pytest.mark.rule("AUDIT-01")
 async def test_several_chats_leave_a_line_each_and_those_that_are_as_they_were_none(storage: Storage) -> None:
     chats = [a_chat(name=f"Чат {number}") for number in range(3)]
     await put(storage.begin, organization=an_organization(), chats=chats)

@@ -24,7 +24,7 @@ from domain.grounds import grounds
 from domain.ids import ChatId, GroupId, ParticipantId, PersonId
 from domain.participant import Capacity, PositionKind
 from domain.roster import Roster
-from domain.roster_events import ParentUntied, PupilEnrolled, PupilExpelled, apply
+from domain.roster_events import ClassTeacherSet, ParentUntied, PupilEnrolled, PupilExpelled, apply
 from tests.builders import (
     MONDAY_0800,
     MONDAY_0830,
@@ -142,6 +142,7 @@ BAD_NAMES = {
     "blanks": (" \t\n\u00a0\u2003\u3000", at_name(ProblemCode.REQUIRED)),
     "zero width": ("\u200b\u200c\u200d\u2060\ufeff", at_name(ProblemCode.REQUIRED)),
     "blanks between zero width": ("\u200b \u00a0 \u200b", at_name(ProblemCode.REQUIRED)),
+    "letters drawn as nothing": ("\u3164\u2800 \u115f\uffa0", at_name(ProblemCode.REQUIRED)),
     "marks on nothing": ("\u0301\ufe0f", at_name(ProblemCode.REQUIRED)),
     "101 letters": ("Ё" * 101, at_name(ProblemCode.TOO_LONG, most="100")),
     "101 emoji": ("🤖" * 101, at_name(ProblemCode.TOO_LONG, most="100")),
@@ -521,6 +522,23 @@ def test_whoever_is_not_in_the_chat_is_not_kept_out_of_it_by_a_removal() -> None
 
     assert participant("gusev") in chat.memberships
     assert chat.version == 0
+
+
+@pytest.mark.rule("CHAT-31")
+def test_somebody_removed_by_hand_who_becomes_the_class_teacher_is_in_for_as_long_as_they_are_it() -> None:
+    roster = a_small_school()
+    chat = loaded(class_chat("8 К"), roster)
+    edit(chat, ChatEdit(add=((participant("guest"), EMPLOYEE),)), roster)
+    edit(chat, ChatEdit(remove=these("guest")), roster)
+
+    apply(roster, ClassTeacherSet("8 К", PersonId("guest")))
+    follow(chat, roster)
+    teacher = chat.administrators
+    apply(roster, ClassTeacherSet("8 К", PersonId("teacher")))
+    follow(chat, roster)
+
+    assert teacher == participants("head", "guest")
+    assert chat.memberships.keys() == participants("head", "teacher", "petrov", "belov")
 
 
 @pytest.mark.rule("CHAT-32")

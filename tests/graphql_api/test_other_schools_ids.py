@@ -208,7 +208,7 @@ def says_not_found(place: Place, required: bool, answer: Any) -> bool:
             found = {problem["code"] for problem in result.get("problems", ())}
             return (result["__typename"], found) == ("Refusal", {"NOT_FOUND"})
         case "Query" if required:
-            return answer == {"data": {place.field: None}}
+            return bool(answer == {"data": {place.field: None}})
         case _:
             return codes in ([], ["BAD_REQUEST"])
 

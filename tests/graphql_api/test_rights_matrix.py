@@ -489,3 +489,23 @@ async def test_the_key_of_a_conference_made_before_shows_nothing_to_whom_the_rig
 
     assert outcome(made["createVideoconference"]) == DONE
     assert outcome(again["createVideoconference"]) == REFUSED
+
+
+@pytest.mark.rule("CONF-05", "RIGHT-10")
+async def test_an_online_lesson_outside_a_subjects_or_classs_chat_is_made_of_a_lesson_that_its_maker_sees(
+    schools: Schools,
+) -> None:
+    def form(lesson: str) -> dict[str, str]:
+        chat = schools.ids[A]["parents-1"]
+        return {"type": "ONLINE_LESSON", "chatId": chat, "lessonId": id_of(A, "Lesson", lesson)}
+
+    strange = await schools.data(A, "class-teacher", CREATE_CONFERENCE, input=form("2"))
+    any_of_them = await schools.data(A, "director", CREATE_CONFERENCE, input=form("2"))
+    group = {"groupId": "1", "name": named(A, "group-1"), "subject": named(A, "subject-1")}
+    people = {"pupilIds": ["a-pupil"], "teacherIds": ["a-group-teacher", "a-class-teacher"]}
+    await schools.told(A, {"groupSaved": group | people})
+    own = await schools.data(A, "class-teacher", CREATE_CONFERENCE, input=form("1"))
+
+    assert strange["createVideoconference"]["problems"] == [{"code": "NOT_FOUND", "path": ["lessonId"]}]
+    assert outcome(any_of_them["createVideoconference"]) == DONE
+    assert outcome(own["createVideoconference"]) == DONE

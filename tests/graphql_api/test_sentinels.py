@@ -6,7 +6,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-from graphql import GraphQLSchema, build_client_schema, get_introspection_query, get_named_type, is_required_argument
+from graphql import (
+    GraphQLObjectType,
+    GraphQLSchema,
+    build_client_schema,
+    get_introspection_query,
+    get_named_type,
+    is_required_argument,
+)
 
 from tests.graphql_api import two_schools
 from tests.graphql_api.selections import MOST_ITEMS, documents
@@ -132,5 +139,49 @@ async def test_who_has_no_rights_reads_the_names_of_their_own_chats_and_lessons_
         if each.get("__typename") == "Participant" and each["id"] != id_of(A, "Participant", role)
     ]
     assert all(each[name] is None for each in others for name in NOT_FOR_ALL)
-    # There were people of whom that could be told, but for who meets nobody.
+    # There is somebody of whom it could be told.
     assert {each["fullName"] for each in others} >= {f"{MARK}a-chat-administrator Имя"}
+
+
+@pytest.mark.rule("RIGHT-10")
+@pytest.mark.parametrize(
+    ("role", "chat", "is_told"),
+    [
+        ("class-teacher", "class-1", True),
+        ("class-teacher", "teachers", False),
+        ("only-CHAT_EDIT", "picked", True),
+        ("only-REGISTRY_VIEW", "class-1", False),
+        ("pupil", "class-1", False),
+        ("parent", "parents-1", False),
+    ],
+)
+async def test_what_members_are_at_the_school_and_why_they_are_in_a_chat_is_told_to_who_may_edit_it_and_of_oneself(
+    schools: Schools, role: str, chat: str, is_told: bool
+) -> None:
+    schema = await the_schema(schools)
+    # Those that the schema has by now.
+    of_member = {"grounds": "{ kind }", "sferumState": "", "refusal": ""}
+    asked = " ".join(f"{name} {inner}" for name, inner in of_member.items() if has(schema, "Membership", name))
+    mirror = "mirror { state }" if has(schema, "Chat", "mirror") else ""
+    document = f"""query ($id: ID!) {{ chat(id: $id) {{ {mirror} members(first: 100) {{ edges {{ node {{
+      participant {{ id {" ".join(NOT_FOR_ALL)} }} {asked}
+    }} }} }} }} }}"""
+
+    found = (await schools.data(A, role, document, id=schools.ids[A][chat]))["chat"]
+
+    members = {edge["node"]["participant"]["id"]: edge["node"] for edge in found["members"]["edges"]}
+    own = members.pop(id_of(A, "Participant", role), None)
+    assert members
+    for member in members.values():
+        facts = [member["participant"][name] for name in NOT_FOR_ALL]
+        assert [fact is not None for fact in facts] == [is_told] * len(facts)
+        assert (member["grounds"] is not None) is is_told
+        assert is_told or {member.get(name) for name in of_member} == {None}
+    assert own is None or (own["grounds"] and own["participant"]["caption"])
+    assert not mirror or is_told or found["mirror"] is None
+
+
+def has(schema: GraphQLSchema, type: str, field: str) -> bool:
+    found = schema.type_map[type]
+    assert isinstance(found, GraphQLObjectType)
+    return field in found.fields

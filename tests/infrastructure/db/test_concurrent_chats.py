@@ -17,9 +17,9 @@ from domain.chat import Chat, ChatKind, ChatType, OtherChat
 from domain.chat_form import ChatEdit, NewChat
 from domain.errors import ProblemCode, Refused
 from domain.ids import ChatId, PersonId
-from domain.participant import PositionKind
+from domain.participant import Capacity, PositionKind
 from domain.roster import Roster
-from domain.roster_events import ClassClosed, GroupSaved, PupilExpelled, RosterEvent
+from domain.roster_events import ClassClosed, GroupSaved, PupilEnrolled, PupilExpelled, RosterEvent
 from domain.videoconference import VideoconferenceType
 from domain.videoconference_form import VideoconferenceForm
 from infrastructure.db.cipher import Cipher
@@ -251,6 +251,23 @@ async def test_a_removal_by_hand_that_meets_a_change_of_the_roster_is_kept(begin
     assert chat is not None
     assert chat.memberships.keys() == participants("director", "klimova")
     assert chat.by_hand.exclusions == participants("petrov")
+
+
+@pytest.mark.rule("CHAT-32")
+async def test_a_pupil_who_is_expelled_while_somebody_adds_them_by_hand_is_not_left_in_the_chat(begin: Begin) -> None:
+    chats = await open_chats(begin, *[OtherChat()] * 10)
+    add = ChatEdit(add=((participant("petrov"), Capacity.PUPIL),))
+
+    for round, chat in enumerate(chats):
+        await tell(begin, PupilEnrolled(PersonId("petrov"), "8 К"))
+        adding = UpdateChat(begin)(SUPERADMINISTRATOR, chat.id, add, expected_version=0)
+        expelling = tell(begin, PupilExpelled(PersonId("petrov")))
+        answers = await at_once(*([adding, expelling] if round % 2 else [expelling, adding]))
+
+        kept = await present(begin, chat.id)
+        assert kept is not None
+        assert kept.memberships.keys() == participants("director")
+        assert {code_of(answer) for answer in answers} <= {None, ProblemCode.CAPACITY_NOT_ALLOWED}
 
 
 @pytest.mark.rule("RIGHT-03")
