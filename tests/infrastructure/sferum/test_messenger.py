@@ -66,7 +66,9 @@ def requests(sandbox: Any, method: str) -> list[Any]:
 
 
 @pytest.mark.rule("CHAT-34")
-async def test_whoever_comes_into_a_mirrored_chat_does_not_see_what_was_written_before(sferum: Sferum, sandbox: Any) -> None:
+async def test_whoever_comes_into_a_mirrored_chat_does_not_see_what_was_written_before_they_came(
+    sferum: Sferum, sandbox: Any
+) -> None:
     parent = sandbox.login("parent")["user_id"]
 
     chat = await sferum.create_chat(TEACHER, "1 Б")
