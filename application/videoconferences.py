@@ -11,11 +11,12 @@ from application.ports import Begin, ConcurrentChange, UnitOfWork
 from application.repeats import remember, remembered
 from domain import access
 from domain.access import Viewer, by
-from domain.chat import Chat
+from domain.chat import Chat, ChatType
 from domain.errors import ProblemCode, refuse
 from domain.ids import ChatId, VideoconferenceId
 from domain.lesson import Lesson
-from domain.organization import Organization
+from domain.participant import Capacity
+from domain.roster import Roster
 from domain.videoconference import FinishedBy, Videoconference, VideoconferenceType, schedule
 from domain.videoconference_form import VideoconferenceForm, fill
 
@@ -51,8 +52,10 @@ class CreateVideoconference:
     async def _fill(self, uow: UnitOfWork, viewer: Viewer, chat: Chat, form: VideoconferenceForm) -> Videoconference:
         organization = await uow.organizations.find(chat.organization_id)
         assert organization is not None, "a chat's organization exists"
-        lesson = await _visible_lesson(uow, organization, form)
         roster = await uow.rosters.get(chat.organization_id)
+        lesson = await uow.lessons.find(form.lesson_id) if form.lesson_id else None
+        if lesson is not None and not _may_be_chosen(lesson, viewer, chat, roster):
+            lesson = None
         at = await uow.now()
         filled = fill(form, chat=chat, lesson=lesson, roster=roster, zone=ZoneInfo(organization.time_zone), at=at)
         online_lesson = lesson is not None and form.type is VideoconferenceType.ONLINE_LESSON
@@ -104,6 +107,16 @@ async def _open_chat(uow: UnitOfWork, viewer: Viewer, id: ChatId) -> Chat:
     return chat
 
 
-async def _visible_lesson(uow: UnitOfWork, organization: Organization, form: VideoconferenceForm) -> Lesson | None:
-    lesson = await uow.lessons.find(form.lesson_id) if form.lesson_id else None
-    return lesson if lesson is not None and lesson.organization_id == organization.id else None
+def _may_be_chosen(lesson: Lesson, viewer: Viewer, chat: Chat, roster: Roster) -> bool:
+    """For a chat of a subject or a class its lessons, which the form checks; for others those that the viewer sees."""
+    if lesson.organization_id != chat.organization_id:
+        return False
+    if chat.type in {ChatType.SUBJECT, ChatType.CLASS} or access.sees_registry(viewer, chat.organization_id):
+        return True
+    me, group = viewer.present_participant, roster.groups.get(lesson.group_id)
+    if me is None or group is None:
+        return False
+    if roster.is_(Capacity.EMPLOYEE, me) and me in {*group.teachers, lesson.substitute}:
+        return True
+    learning = {pupil for pupil in group.pupils if roster.is_(Capacity.PUPIL, pupil)}
+    return me in learning or any((me, pupil) in roster.ties for pupil in learning)

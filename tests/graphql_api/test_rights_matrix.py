@@ -51,7 +51,7 @@ a blocked-everything           1     1     no      .      .         .     no    
 a blocked-class-teacher        3     2     no      .      .         .     no     .     .   no     no
 a blocked-pupil                1     1     no      .      .         .     no     .     .   no     no
 a blocked-parent               1     1     no      .      .         .     no     .     .   no     no
-a roster                       0     0     no      .      .         .     no     .     .   no      +
+a roster                       0     0      .      .      .         .      .     .     .   no      +
 b director                     0     0      .      .      .         .      .     .     .   no     no
 b chat-administrator           0     0      .      .      .         .      .     .     .   no     no
 b everything                   0     0      .      .      .         .      .     .     .   no     no
@@ -497,7 +497,7 @@ async def test_an_online_lesson_outside_a_subjects_or_classs_chat_is_made_of_a_l
 ) -> None:
     def form(lesson: str) -> dict[str, str]:
         chat = schools.ids[A]["parents-1"]
-        return {"type": "ONLINE_LESSON", "chatId": chat, "lessonId": id_of(A, "Lesson", lesson)}
+        return {"type": "ONLINE_LESSON", "chatId": chat, "lessonId": id_of(A, "Lesson", lesson)} | tomorrow()
 
     strange = await schools.data(A, "class-teacher", CREATE_CONFERENCE, input=form("2"))
     any_of_them = await schools.data(A, "director", CREATE_CONFERENCE, input=form("2"))
