@@ -41,7 +41,7 @@ PUPILS, STAFF, HOMEROOMS, GROUPS = 1_000, 70, 30, 200
 PUPILS_IN_GROUP = 28
 
 
-def a_large_school(number: int) -> Bundle:
+def a_large_school(number: int, pupils_there: int = PUPILS) -> Bundle:
     """The school of that number, everything in bulk: two parents to a pupil, each pupil in about six groups."""
     people: dict[str, StatedPerson] = {}
     roles: dict[str, StatedRole] = {}
@@ -55,7 +55,7 @@ def a_large_school(number: int) -> Bundle:
         places[f"{person} in {of}"] = StatedPlace(of, person, teaches=teaches, primary=teaches)
 
     teachers = [f"t{number}-{each}" for each in range(STAFF)]
-    pupils = [f"p{number}-{each}" for each in range(PUPILS)]
+    pupils = [f"p{number}-{each}" for each in range(pupils_there)]
     homerooms = [f"h{number}-{each}" for each in range(HOMEROOMS)]
     groups = [f"g{number}-{each}" for each in range(GROUPS)]
     for each, teacher in enumerate(teachers):
@@ -73,7 +73,7 @@ def a_large_school(number: int) -> Bundle:
     for each, group in enumerate(groups):
         place(group, teachers[each % STAFF], teaches=True)
         for seat in range(PUPILS_IN_GROUP):
-            place(group, pupils[(each * PUPILS_IN_GROUP + seat) % PUPILS])
+            place(group, pupils[(each * PUPILS_IN_GROUP + seat) % pupils_there])
     courses = {f"c{number}-{each}": StatedCourse(f"Предмет {each}") for each in range(15)}
     course_of = list(courses)
     classes = {id: StatedClass(f"{each // 3 + 1} {'АБВ'[each % 3]}", True) for each, id in enumerate(homerooms)}
@@ -110,34 +110,41 @@ async def bring_in(begin: Begin, id: OrganizationId, path: Path) -> Iterator[flo
     return iter((read - begun, planned - read, time.perf_counter() - planned))
 
 
-async def measure(schools: int, postgres: str, directory: Path) -> None:
-    """Prints a line for each import."""
+async def measure(schools: int, pupils: int, first_only: bool, postgres: str, directory: Path) -> None:
+    """Prints a line for each import, and the whole at the end."""
     url = await database_of(postgres, "bench_roster_import")
     settings = load_settings(environment="development", database_url=url, data_dir=directory)
+    people, took = 0, 0.0
     print("school  bundle   read s  plan s  apply s  peak MB")
     async with storage(settings) as begin:
         for number in range(schools):
             school_id = f"school-{number}"
             zone = "Europe/Moscow"
             id = await FoundOrganization(begin)(school_id=school_id, name=f"Школа {number}", time_zone=zone)
-            first = a_large_school(number)
-            for what, bundle in (("first", first), ("again", first), ("fewer", without_a_tenth(first))):
+            first = a_large_school(number, pupils)
+            people += len(first.people.rows)
+            bundles = [("first", first), ("again", first), ("fewer", without_a_tenth(first))]
+            for what, bundle in bundles[:1] if first_only else bundles:
                 path = write_bundle(directory / f"{what}.zip", bundle, school=school_id)
                 read, planned, applied = await bring_in(begin, id, path)
+                took += read + planned + applied
                 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
                 print(f"{number:6}  {what:6}  {read:7.2f} {planned:7.2f}  {applied:7.2f}  {peak:7.0f}", flush=True)
+    print(f"{schools} schools, {people:,} people: {took:.1f} s in all, {people / took:,.0f} people/s")
 
 
 def main() -> int:
     """Runs it on a Postgres of its own."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.roster_import", description=__doc__)
     parser.add_argument("schools", type=int, metavar="SCHOOLS")
-    schools = parser.parse_args().schools
+    parser.add_argument("--pupils", type=int, default=PUPILS, help="pupils of a school")
+    parser.add_argument("--first", action="store_true", help="only the first import of each school")
+    given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="sferum-bench-") as name:
         directory = Path(name)
         directory.chmod(0o755)
         with running(prepare_postgres(directory / "postgres", durable=False)) as postgres:
-            asyncio.run(measure(schools, postgres, directory))
+            asyncio.run(measure(given.schools, given.pupils, given.first, postgres, directory))
     return 0
 
 
