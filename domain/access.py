@@ -75,12 +75,7 @@ class Viewer:
 
     def works_in(self, organization: OrganizationId) -> bool:
         """Whether the organization exists for them at all (RIGHT-08)."""
-        return self.meta_role is MetaRole.SUPERADMINISTRATOR or self.own_organization == organization
-
-    @property
-    def own_organization(self) -> OrganizationId | None:
-        """Where they see anything; a service account tells of its organization, and reads nothing of it (api.md)."""
-        return None if self.roster_service else self.organization_id
+        return self.meta_role is MetaRole.SUPERADMINISTRATOR or self.organization_id == organization
 
     def may(self, permission: Permission, organization: OrganizationId) -> bool:
         """Whether they hold the permission over the organization."""

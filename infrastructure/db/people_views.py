@@ -80,7 +80,7 @@ class PostgresPeopleViews:
     async def people_by_id(
         self, viewer: Viewer, ids: Sequence[ParticipantId]
     ) -> Mapping[ParticipantId, FoundPersonView]:
-        own = viewer.own_organization
+        own = viewer.organization_id
         picks = _works_everywhere(viewer) or (own is not None and may_pick_people(viewer, own))
         rows = await self._rows(
             statements.PEOPLE_BY_ID if picks else statements.ACQUAINTANCES_BY_ID,
@@ -251,7 +251,7 @@ def _is_someone_in(viewer: Viewer, organization: OrganizationId) -> bool:
 
 
 def _picks_or_sees_registry(viewer: Viewer) -> bool:
-    own = viewer.own_organization
+    own = viewer.organization_id
     return _works_everywhere(viewer) or (
         own is not None and (may_pick_people(viewer, own) or sees_registry(viewer, own))
     )
@@ -262,7 +262,7 @@ def _sees_all_groups(viewer: Viewer) -> bool:
 
 
 def _reach(viewer: Viewer) -> dict[str, object]:
-    return {"everywhere": _works_everywhere(viewer), "organization": viewer.own_organization}
+    return {"everywhere": _works_everywhere(viewer), "organization": viewer.organization_id}
 
 
 def _of(window: Window) -> dict[str, object]:

@@ -169,7 +169,7 @@ class PostgresViews:
         rows = await self._rows(
             statements.ORGANIZATIONS,
             everything=viewer.meta_role is MetaRole.SUPERADMINISTRATOR,
-            own=viewer.own_organization,
+            own=viewer.organization_id,
             id=id,
             patterns=patterns(name_contains),
             first=window.first,
@@ -233,7 +233,7 @@ def _pages(rows: Rows, whose: str, show: Callable[[Row[Any]], T]) -> dict[Any, P
 
 
 def _reach(viewer: Viewer) -> dict[str, object]:
-    return {"everywhere": viewer.meta_role is MetaRole.SUPERADMINISTRATOR, "own": viewer.own_organization}
+    return {"everywhere": viewer.meta_role is MetaRole.SUPERADMINISTRATOR, "own": viewer.organization_id}
 
 
 def _for_viewer(viewer: Viewer, row: Row[Any]) -> VideoconferenceView:
@@ -264,7 +264,7 @@ def _viewer(claims: Claims, row: Row[Any]) -> ViewerView:
     else:
         meta_role = None
     is_person = row.participant_id is not None and not claims.roster_service
-    known = row.organization_id is not None and not claims.roster_service
+    known = row.organization_id is not None
     status = AccountLinkStatus.NOT_LINKED
     if row.linked:
         status = AccountLinkStatus.LINKED if row.link_works else AccountLinkStatus.BROKEN
