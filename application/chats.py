@@ -56,7 +56,7 @@ class CreateChat:
         confirmation: str | None = None,
         idempotency_key: str | None = None,
     ) -> ChatId | UnlinkedMembers:
-        wanted = organization_id or viewer.organization_id
+        wanted = organization_id or viewer.own_organization
         if wanted is None:
             superadministrator = viewer.meta_role is access.MetaRole.SUPERADMINISTRATOR
             raise refuse(ProblemCode.ORGANIZATION_REQUIRED if superadministrator else ProblemCode.FORBIDDEN)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from application.ports import Begin, UnitOfWork
+from application.unlinking import end_link
 from domain.audit import SCHEDULE
 from domain.ids import OrganizationId, ParticipantId
 
@@ -46,5 +47,5 @@ async def _erase(
     await uow.registers.save(organization, register)
     # One account serves in all organizations: while one of them knows the person, it stays linked.
     if not await uow.rosters.known_anywhere(person):
-        await uow.account_links.forget(person)
+        await end_link(uow, person)
     return True

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from application.calls import save_with_calls
+from application.online_lessons import drop_lessons_of
 from application.ports import UnitOfWork
 from domain.chat import (
     Chat,
@@ -48,6 +49,12 @@ async def follow(
         if (touched is None or kind in touched) and kind not in present
     ]
     await bring_all_in_step(uow, chats, roster, organization.chat_administrator, at)
+    closed = [
+        group
+        for group in roster.groups.values()
+        if group.closed and (touched is None or SubjectChat(group.id) in touched)
+    ]
+    await drop_lessons_of(uow, closed, at=at)
 
 
 async def bring_all_in_step(

@@ -38,7 +38,7 @@ class FoundOrganization:
 
 @dataclass(frozen=True, slots=True)
 class SetChatAdministrator:
-    """The choice of the organization's settings; the ground moves in every chat (RIGHT-02, RIGHT-03)."""
+    """The choice of the organization's settings; the ground moves in every chat and conference (RIGHT-02, RIGHT-03)."""
 
     begin: Begin
 
@@ -58,6 +58,11 @@ class SetChatAdministrator:
             for chat in chats:
                 chat.by_hand = chat.by_hand.readmitting(employee)
             await bring_all_in_step(uow, chats, roster, employee, await uow.now())
+            conferences = await uow.videoconferences.unfinished_of([chat.id for chat in chats])
+            out = [conference for conference in conferences if employee in conference.removals]
+            for conference in out:
+                conference.readmit(employee)
+            await uow.videoconferences.save_all(out)
 
 
 @dataclass(frozen=True, slots=True)

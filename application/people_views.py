@@ -50,15 +50,21 @@ class StudyGroupView:
 
 @dataclass(frozen=True, slots=True)
 class LessonView:
-    """A lesson of the timetable."""
+    """A lesson of the timetable. `to_come`: neither over nor cancelled, nor of a closed group.
+
+    `viewer_leads`: whether the viewer teaches its group or substitutes in it.
+    """
 
     id: LessonId
+    organization_id: OrganizationId
     group: StudyGroupView
     time_zone: str
     starts_at: datetime
     ends_at: datetime
     cancelled: bool
     substitute: ParticipantView | None
+    to_come: bool
+    viewer_leads: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
+from uuid import UUID
 
-from domain.account_link import AccountLink, EducationProfile, LinkAttempt, Tokens
+from domain.account_link import AccountLink, EducationProfile, LinkAttempt, Revocation, Tokens
 from domain.audit import Because
 from domain.call import Call
 from domain.chat import Chat, ChatKind
@@ -27,7 +28,7 @@ from domain.organization import Organization
 from domain.participant import Capacity
 from domain.register import Register
 from domain.role import Role
-from domain.roster import Roster
+from domain.roster import Roster, StudyGroup
 from domain.videoconference import Videoconference
 
 
@@ -59,6 +60,9 @@ class Rosters(Protocol):
 
     async def save(self, roster: Roster) -> None:
         """Writes what differs from what `get` gave."""
+
+    async def group(self, id: GroupId) -> StudyGroup | None:
+        """One study group."""
 
     async def idle_since_before(self, at: datetime, *, limit: int) -> list[tuple[OrganizationId, ParticipantId]]:
         """People who have had no capacity in an organization since before that instant."""
@@ -101,8 +105,14 @@ class Lessons(Protocol):
 class Chats(Protocol):
     """Chats with all their members."""
 
-    async def find(self, id: ChatId, *, lock: bool = False) -> Chat | None:
-        """The chat; with `lock`, nobody else changes it meanwhile."""
+    async def find(self, id: ChatId, *, lock: bool = False, deleted: bool = False) -> Chat | None:
+        """The chat; with `lock`, nobody else changes it meanwhile. With `deleted` also one that is no more."""
+
+    async def find_all(self, ids: Collection[ChatId], *, deleted: bool = False) -> list[Chat]:
+        """Those of them that are there, in no order, in a few statements."""
+
+    async def oldest_of_group(self, group: GroupId) -> Chat | None:
+        """The SUBJECT chat of the study group that was made first, if it has one that is not archived."""
 
     async def following(
         self,
@@ -133,10 +143,24 @@ class Videoconferences(Protocol):
     async def find(self, id: VideoconferenceId, *, lock: bool = False) -> Videoconference | None:
         """The conference; with `lock`, nobody else changes it meanwhile."""
 
-    async def due(self, at: datetime, *, limit: int) -> list[Videoconference]:
-        """Those whose `due_at` has come, the longest due first, locked; those locked by somebody else are left out."""
+    async def find_all(self, ids: Collection[VideoconferenceId], *, lock: bool = False) -> list[Videoconference]:
+        """Those of them that are there, in no order; they are locked in the order of their ids."""
 
-    async def next_due(self) -> datetime | None:
+    async def due(
+        self,
+        at: datetime,
+        *,
+        limit: int,
+        scheduled: bool | None = None,
+        leaving_out: Collection[VideoconferenceId] = (),
+    ) -> list[VideoconferenceId]:
+        """Those whose `due_at` has come, the longest due first, of those an organization's together.
+
+        They are locked; those locked by somebody else are left out. `scheduled`: only those that are, or are not,
+        SCHEDULED.
+        """
+
+    async def next_due(self, *, leaving_out: Collection[VideoconferenceId] = ()) -> datetime | None:
         """The earliest `due_at` of all."""
 
     async def waiting_for_starter(self, person: PersonId) -> list[Videoconference]:
@@ -144,6 +168,21 @@ class Videoconferences(Protocol):
 
     async def unfinished_of(self, chats: Collection[ChatId]) -> list[Videoconference]:
         """Those of the chats that have not ended, locked."""
+
+    async def unfinished_of_lessons(self, lessons: Collection[LessonId]) -> list[Videoconference]:
+        """The online lessons of these lessons that have not ended, locked."""
+
+    async def unfinished_of_groups(self, groups: Collection[GroupId]) -> list[Videoconference]:
+        """The online lessons of these groups' lessons that have not ended, locked."""
+
+    async def changed_fields(self, id: VideoconferenceId, *, since: int) -> tuple[str, ...]:
+        """The fields that changed after that version, as clients name them."""
+
+    async def record_join(self, id: VideoconferenceId, participant: ParticipantId, *, at: datetime) -> None:
+        """Somebody asked for the link and got it (CONF-24)."""
+
+    async def was_joined(self, id: VideoconferenceId) -> bool:
+        """Whether anybody did since its present call began."""
 
     async def of_lesson(self, lesson: LessonId) -> Videoconference | None:
         """The lesson's online lesson that is neither finished nor failed."""
@@ -155,6 +194,9 @@ class Videoconferences(Protocol):
             ConcurrentChange: it was saved by somebody else since it was loaded.
         """
 
+    async def save_all(self, conferences: Sequence[Videoconference]) -> None:
+        """The same for several, in a few statements."""
+
 
 class Calls(Protocol):
     """Our records of calls. No conference ever has two that are asked for or open."""
@@ -162,10 +204,16 @@ class Calls(Protocol):
     async def get(self, id: CallId) -> Call:
         """The call, locked."""
 
-    async def due(self, at: datetime, *, limit: int) -> list[Call]:
-        """Those whose `due_at` has come, locked; those that somebody else has locked are left out."""
+    async def find_all(self, ids: Collection[CallId]) -> list[Call]:
+        """Those of them that are there, locked, in the order of their ids."""
 
-    async def next_due(self) -> datetime | None:
+    async def due(self, at: datetime, *, limit: int, leaving_out: Collection[CallId] = ()) -> list[CallId]:
+        """Those whose `due_at` has come, the longest due first, locked.
+
+        Those that somebody else has locked are left out.
+        """
+
+    async def next_due(self, *, leaving_out: Collection[CallId] = ()) -> datetime | None:
         """The earliest `due_at` of all."""
 
     async def save(self, call: Call) -> None:
@@ -174,6 +222,21 @@ class Calls(Protocol):
         Raises:
             ConcurrentChange: its conference has another one that is asked for or open.
         """
+
+    async def save_all(self, calls: Sequence[Call]) -> None:
+        """The same for several; a call that one of them replaces may be among them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatsOfAccount:
+    """In how many chats a person is, and how many of those have nobody else to own them in Sferum (SYNC-06).
+
+    `owned` counts the chats, not archived, of the organizations whose chat administrator the person is; None when
+    there is no such organization.
+    """
+
+    all: int
+    owned: int | None
 
 
 class AccountLinks(Protocol):
@@ -198,14 +261,42 @@ class AccountLinks(Protocol):
             ConcurrentChange: the profile was linked by another account meanwhile.
         """
 
-    async def forget(self, person: PersonId) -> None:
-        """Deletes the person's link, with its tokens and all attempts to make one."""
+    async def delete(self, link: AccountLink) -> None:
+        """Deletes a link that has ended, and tells its events."""
+
+    async def renewed_before(self, at: datetime, *, limit: int) -> list[PersonId]:
+        """Some of those whose link works with a pair of tokens that is older, in no order."""
+
+    async def chats_of(self, person: PersonId) -> ChatsOfAccount:
+        """What the person would leave behind in Sferum."""
 
     async def find_attempt(self, *, id: str | None = None, state: str | None = None) -> LinkAttempt | None:
         """The attempt of that id or of that state, locked."""
 
     async def save_attempt(self, attempt: LinkAttempt) -> None:
         """Adds it or writes its changes."""
+
+    async def forget_attempts(self, person: PersonId) -> None:
+        """Deletes all attempts of the person: a callback that is still under way makes no link any more."""
+
+
+class Revocations(Protocol):
+    """Tokens of which VK ID has still to be told that nobody may use them."""
+
+    async def find(self, id: UUID) -> Revocation | None:
+        """The revocation, locked."""
+
+    async def due(self, at: datetime, *, limit: int) -> list[Revocation]:
+        """Those whose `due_at` has come, locked; those that somebody else has locked are left out."""
+
+    async def of_profile(self, profile_id: str) -> list[Revocation]:
+        """Those of the profile's tokens, locked."""
+
+    async def save(self, revocation: Revocation) -> None:
+        """Adds it or writes its changes; tokens are encrypted."""
+
+    async def delete(self, revocation: Revocation) -> None:
+        """VK ID knows; nothing of the tokens is kept."""
 
 
 class Roles(Protocol):
@@ -262,6 +353,8 @@ class UnitOfWork(Protocol):
     def calls(self) -> Calls: ...
     @property
     def account_links(self) -> AccountLinks: ...
+    @property
+    def revocations(self) -> Revocations: ...
     @property
     def roles(self) -> Roles: ...
     @property
@@ -324,11 +417,17 @@ class Messenger(Protocol):
     async def start_call(self, account: PersonId, name: str) -> OpenCall:
         """Starts a call of that name. Not idempotent: after an uncertain answer look in `open_calls` first."""
 
+    async def start_calls(self, account: PersonId, names: Sequence[str]) -> list[OpenCall | MessengerFailed]:
+        """Starts at most 25 calls, each by itself, and tells of each, in order; raises if nothing is known of any."""
+
     async def open_calls(self, account: PersonId) -> tuple[OpenCall, ...]:
         """The calls that this account started and that are open."""
 
     async def end_call(self, account: PersonId, id: str) -> None:
         """Ends a call for all. One that is over, or unknown, is fine."""
+
+    async def end_calls(self, account: PersonId, ids: Sequence[str]) -> list[MessengerFailed | None]:
+        """The same for at most 25 calls, telling of each, in order; raises if nothing is known of any."""
 
 
 class AuthorizationFailed(Exception):
@@ -353,6 +452,15 @@ class IdentityProvider(Protocol):
 
     async def refresh(self, tokens: Tokens) -> Tokens:
         """A new pair; the old one is dead afterwards. Raises AuthorizationFailed, IdentityProviderUnavailable."""
+
+    async def revoke(self, tokens: Tokens) -> None:
+        """Withdraws all that the profile granted us: no token of it works afterwards, however many pairs there are.
+
+        Raises AuthorizationFailed, when the access token does not work any more, and IdentityProviderUnavailable.
+        """
+
+    async def log_out(self, tokens: Tokens) -> None:
+        """Ends this one pair; others of the profile go on working. Raises as `revoke`."""
 
 
 AccessToken = Callable[[PersonId], Awaitable[str]]

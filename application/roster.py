@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 
 from application.membership import follow
+from application.online_lessons import LONGEST_PREPARATION, save_lessons
 from application.ports import KEYS_ARE_KEPT_FOR, Answered, Begin, UnitOfWork
 from application.repeats import LONGEST_KEY
 from domain.access import Viewer
@@ -67,6 +68,7 @@ class ApplyRosterEvents:
     """Applies events in order, all or nothing; one whose key was applied before is left out (ROSTER-01)."""
 
     begin: Begin
+    prepare_ahead: timedelta = LONGEST_PREPARATION
 
     async def __call__(self, viewer: Viewer, events: Sequence[Told]) -> Applied:
         if not viewer.roster_service or viewer.organization_id is None:
@@ -96,7 +98,10 @@ class ApplyRosterEvents:
                     raise refuse(ProblemCode.EVENT_IMPOSSIBLE, *path, reason=str(reason)) from None
             await uow.roles.make_known({role for _, role in roster.roles})
             await follow(uow, organization, roster, touched, at, concerned=_concerned(before, roster))
-            await uow.lessons.save_all(list(lessons.values()))
+            known = {lesson.id: lesson for lesson in await uow.lessons.find_all(lessons.keys())}
+            await save_lessons(
+                uow, organization, roster, known, lessons.values(), prepare_ahead=self.prepare_ahead, at=at
+            )
             keys = {told.key: Answered(told.digest, "") for _, told in new}
             await uow.answers.keep(_scope(organization.id), keys, at=at)
             return Applied(len(new), len(events) - len(new))

@@ -1,15 +1,14 @@
 """A school's timetable comes as a file: what it changes is told before anything is, and then all of it or nothing."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from application.online_lessons import LONGEST_PREPARATION, save_lessons
 from application.ports import Begin, UnitOfWork
 from domain.audit import ROSTER
 from domain.errors import ProblemCode, refuse
-from domain.ids import LessonId, OrganizationId
-from domain.lesson import Lesson
+from domain.ids import OrganizationId
 from domain.organization import Organization
 from domain.timetable import Changes, Timetable, TimetablePlan, changed_lessons, lessons_of, period_of, plan
 
@@ -72,6 +71,7 @@ class ApplyTimetableImport:
     begin: Begin
     max_removal: int
     """Percent of the groups' lessons in the period."""
+    prepare_ahead: timedelta = LONGEST_PREPARATION
 
     async def __call__(
         self,
@@ -97,13 +97,10 @@ class ApplyTimetableImport:
             if found.cancels_too_many(self.max_removal) and not allow_removals:
                 raise TooManyCancelled
             before, after = changed_lessons(found.changes)
-            await save_lessons(uow, before, after)
+            assert organization is not None, "it has a timetable"
+            roster, at = await uow.rosters.get(organization.id), await uow.now()
+            await save_lessons(uow, organization, roster, before, after, prepare_ahead=self.prepare_ahead, at=at)
             return found
-
-
-async def save_lessons(uow: UnitOfWork, before: Mapping[LessonId, Lesson], after: Sequence[Lesson]) -> None:
-    """Saves lessons that are new or not what they were; whatever follows from a changed lesson follows here."""
-    await uow.lessons.save_all([lesson for lesson in after if before.get(lesson.id) != lesson])
 
 
 async def _plan(uow: UnitOfWork, organization: Organization | None, timetable: Timetable, days: Days) -> TimetablePlan:

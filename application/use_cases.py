@@ -2,16 +2,24 @@
 
 from dataclasses import dataclass
 
-from application.account_links import BeginAccountLink, CompleteAccountLink, DepartForVkId
-from application.calls import EndCall, FindCall, HoldStarts, StartCall
+from application.account_links import BeginAccountLink, CompleteAccountLink, DepartForVkId, KeepLinksAlive
+from application.calls import CarryOut, HoldCalls
 from application.chats import CreateChat, DeleteChat, UpdateChat
 from application.clock import KeepTime
 from application.erasure import EraseForgotten
+from application.online_lessons import CreateOnlineLesson
 from application.organizations import FoundOrganization, SetChatAdministrator, SetRolePermissions
 from application.roster import ApplyRosterEvents
 from application.roster_import import ApplyRosterImport, LookUpKnown, PlanRosterImport, TurnDays
 from application.timetable_import import ApplyTimetableImport, LookUpTime, PlanTimetableImport
-from application.videoconferences import CreateVideoconference, FinishVideoconference
+from application.unlinking import DeliverRevocations, UnlinkAccount
+from application.videoconferences import (
+    CreateVideoconference,
+    DeleteVideoconference,
+    FinishVideoconference,
+    JoinVideoconference,
+    UpdateVideoconference,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +42,21 @@ class UseCases:
     begin_account_link: BeginAccountLink
     depart_for_vk_id: DepartForVkId
     complete_account_link: CompleteAccountLink
+    unlink_account: UnlinkAccount
+    deliver_revocations: DeliverRevocations
+    keep_links_alive: KeepLinksAlive
 
     create_chat: CreateChat
     update_chat: UpdateChat
     delete_chat: DeleteChat
 
     create_videoconference: CreateVideoconference
+    update_videoconference: UpdateVideoconference
     finish_videoconference: FinishVideoconference
+    delete_videoconference: DeleteVideoconference
+    join_videoconference: JoinVideoconference
+    create_online_lesson: CreateOnlineLesson
 
     keep_time: KeepTime
-    start_call: StartCall
-    hold_starts: HoldStarts
-    find_call: FindCall
-    end_call: EndCall
+    carry_out: CarryOut
+    hold_calls: HoldCalls

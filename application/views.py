@@ -1,19 +1,19 @@
 """What people see: plain pictures of the stored state, each page filled by one statement, without the aggregates."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
 
-from domain.access import PlaceInChat, Viewer
+from domain.access import PlaceInChat, VideoconferenceAction, Viewer
 from domain.account_link import AccountLinkStatus
 from domain.chat import ChatType, GroundKind, MembershipRole
 from domain.ids import (
     ChatId,
     ClassId,
     GroupId,
+    LessonId,
     OrganizationId,
     ParticipantId,
     PersonId,
@@ -22,8 +22,10 @@ from domain.ids import (
 )
 from domain.participant import Capacity
 from domain.videoconference import FailureReason, FinishedBy, VideoconferenceStatus, VideoconferenceType
+from domain.videoconference_form import Defaults
 
 T = TypeVar("T")
+News = TypeVar("News", contravariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +193,7 @@ class VideoconferenceView:
     type: VideoconferenceType
     chat_id: ChatId
     chat_name: str
+    lesson_id: LessonId | None
     starts_at: datetime
     ends_at: datetime
     status: VideoconferenceStatus
@@ -201,7 +204,61 @@ class VideoconferenceView:
     start_problem: FailureReason | None
     link: str | None
     version: int
-    may_finish: bool
+    minutes_left_notice: int | None
+    actions: frozenset[VideoconferenceAction]
+
+
+@dataclass(frozen=True, slots=True)
+class VideoconferenceFilter:
+    """Which conferences of the registry: None is no condition (CONF-01). A period's bounds are aware instants.
+
+    A conference is of a period when it overlaps it: it ends after `start` and starts before `end`.
+    """
+
+    name_contains: str | None = None
+    statuses: tuple[VideoconferenceStatus, ...] | None = None
+    types: tuple[VideoconferenceType, ...] | None = None
+    chat: ChatId | None = None
+    lesson: LessonId | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+class VideoconferenceOrderField(StrEnum):
+    """The columns that the registry of conferences is sorted by (CONF-01)."""
+
+    STARTS_AT = "STARTS_AT"
+    ENDS_AT = "ENDS_AT"
+    NAME = "NAME"
+    TYPE = "TYPE"
+    CHAT = "CHAT"
+    LESSON = "LESSON"
+    STATUS = "STATUS"
+
+
+@dataclass(frozen=True, slots=True)
+class VideoconferenceOrder:
+    """By which column, which way; what is equal by it comes in the order of ids."""
+
+    field: VideoconferenceOrderField = VideoconferenceOrderField.STARTS_AT
+    descending: bool = False
+
+
+ALL_CONFERENCES, LATEST_FIRST = VideoconferenceFilter(), VideoconferenceOrder(descending=True)
+
+
+@dataclass(frozen=True, slots=True)
+class TakingPartFilter:
+    """Which participants of a conference. `school_class` means its pupils, their parents and its class teacher.
+
+    For who picks nobody it means those of a conference for the class's chats (RIGHT-10).
+    """
+
+    capacity: Capacity | None = None
+    name_contains: str | None = None
+    school_class: ClassId | None = None
+    blocked: bool | None = None
+    not_in_chat: ChatId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +267,37 @@ class TakingPartView:
 
     participant: ParticipantView
     capacities: tuple[Capacity, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JoinView:
+    """Somebody asked for the link then (CONF-24)."""
+
+    participant: ParticipantView
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class VideoconferenceDefaultsView:
+    """What the window of a new conference begins with; the lesson only where the chat may have it (CONF-05)."""
+
+    type: VideoconferenceType
+    chat: ChatId
+    chat_type: ChatType
+    lesson: LessonId | None
+    time_zone: str
+    defaults: Defaults
+
+
+@dataclass(frozen=True, slots=True)
+class OnlineLessonView:
+    """A lesson's online lesson: the one that is not over, else the last one, if the viewer may see it.
+
+    `unfinished`: whether there is one that is not over, seen or not.
+    """
+
+    unfinished: bool
+    videoconference: VideoconferenceView | None
 
 
 class Views(Protocol):
@@ -249,9 +337,15 @@ class Views(Protocol):
         """The members of each chat, by name; the caller has made sure that the viewer may see the chats."""
 
     async def videoconferences(
-        self, viewer: Viewer, organization: OrganizationId, window: Window
+        self,
+        viewer: Viewer,
+        organization: OrganizationId,
+        window: Window,
+        *,
+        which: VideoconferenceFilter = ALL_CONFERENCES,
+        order: VideoconferenceOrder = LATEST_FIRST,
     ) -> Page[VideoconferenceView]:
-        """The conferences, the latest start first."""
+        """The conferences of the registry that the viewer may see; never a deleted one."""
 
     async def videoconference(self, viewer: Viewer, id: VideoconferenceId) -> VideoconferenceView | None:
         """The conference as it is now."""
@@ -262,31 +356,85 @@ class Views(Protocol):
         """Those of the conferences that the viewer may see."""
 
     async def taking_part(
-        self, videoconferences: Sequence[VideoconferenceId], capacity: Capacity | None, window: Window
+        self, viewer: Viewer, videoconferences: Sequence[VideoconferenceId], which: TakingPartFilter, window: Window
     ) -> Mapping[VideoconferenceId, Page[TakingPartView]]:
         """The participants of each conference, by name; the caller has made sure that the viewer may see them."""
 
+    async def joins(
+        self, videoconferences: Sequence[VideoconferenceId], window: Window
+    ) -> Mapping[VideoconferenceId, Page[JoinView]]:
+        """Who asked for each conference's link, the newest first; the caller has made sure that the viewer may read."""
 
-class Change(Protocol):
-    """One saved change of a conference, or of somebody's rights on it, read once for all who wait for it."""
+    async def online_lessons(self, viewer: Viewer, lessons: Sequence[LessonId]) -> Mapping[LessonId, OnlineLessonView]:
+        """Of those of the lessons that have one; the caller has made sure that the viewer may see the lessons."""
 
-    @property
-    def version(self) -> int:
-        """Of the conference; that of the change before when only rights changed."""
+    async def videoconference_defaults(
+        self, viewer: Viewer, type: VideoconferenceType, chat: ChatId, lesson: LessonId | None
+    ) -> VideoconferenceDefaultsView | None:
+        """For who may create conferences for the chat; None for anybody else, and for an archived chat."""
 
-    def seen_by(self, viewer: Viewer) -> VideoconferenceView | None:
-        """What it shows to the viewer by the rights they have now; None when the conference is not open to them."""
+    async def default_participants(
+        self, viewer: Viewer, defaults: VideoconferenceDefaultsView, which: TakingPartFilter, window: Window
+    ) -> Page[TakingPartView]:
+        """Who takes part in a new conference of those defaults unless chosen otherwise, by name (CONF-08, CONF-09)."""
+
+
+class GoneReason(StrEnum):
+    """Why a conference is not among somebody's any more (CONF-19)."""
+
+    DELETED = "DELETED"
+    NO_LONGER_OPEN_TO_YOU = "NO_LONGER_OPEN_TO_YOU"
+
+
+@dataclass(frozen=True, slots=True)
+class MyConferencesNow:
+    """The conferences of somebody that are active or due on the present day; `truncated` if there are more."""
+
+    videoconferences: tuple[VideoconferenceView, ...]
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MyConferenceChanged:
+    """One of their conferences as it has become, or one that has become theirs."""
+
+    videoconference: VideoconferenceView
+
+
+@dataclass(frozen=True, slots=True)
+class MyConferenceGone:
+    """It is theirs no more."""
+
+    id: VideoconferenceId
+    reason: GoneReason
+
+
+MyNews = MyConferencesNow | MyConferenceChanged | MyConferenceGone
+
+
+class Listener(Protocol[News]):
+    """Somebody who waits. Called from the event loop, in order; neither method may block or raise."""
+
+    def hear(self, news: News) -> None:
+        """The next news. All who are to see the same hear one and the same object."""
+
+    def end(self, error: Exception | None = None) -> None:
+        """There will be no more news, because of an error or of the viewer's rights."""
 
 
 class FellBehind(Exception):
     """The reader did not read; its client is to come back and read the present state."""
 
 
+Leave = Callable[[], None]
+"""Ends somebody's listening at once. Idempotent."""
+
+
 class Changes(Protocol):
-    """Changes of conferences, as they happen."""
+    """Changes of conferences as they happen, each read once for all who wait; rights are looked at each time."""
 
-    def watch(self, id: VideoconferenceId) -> AbstractAsyncContextManager[AsyncIterator[Change]]:
-        """Each change of the conference from the moment the block is entered, in order, once.
+    def watch(self, id: VideoconferenceId, claims: Claims, listener: Listener[VideoconferenceView]) -> Leave:
+        """The conference's present state soon, then each change in order, once; the end when it is not open to them."""
 
-        A reader that falls too far behind gets FellBehind. No database connection is held meanwhile.
-        """
+    def watch_mine(self, claims: Claims, listener: Listener[MyNews]) -> Leave:
+        """The conferences in which they take part or whose chat they administer: those of now, then each change."""

@@ -6,8 +6,9 @@ from enum import StrEnum
 from domain.audit import AuditCause, Because
 from domain.chat import Chat, ChatType, MembershipRole
 from domain.ids import OrganizationId, ParticipantId, PersonId
-from domain.participation import Additions, participants
-from domain.videoconference import Videoconference
+from domain.participant import Capacity
+from domain.participation import Surroundings, participants
+from domain.videoconference import Videoconference, VideoconferenceStatus
 
 
 class MetaRole(StrEnum):
@@ -48,6 +49,24 @@ class ChatAction(StrEnum):
     CREATE_VIDEOCONFERENCE = "CREATE_VIDEOCONFERENCE"
 
 
+class VideoconferenceAction(StrEnum):
+    """What may be done with a videoconference."""
+
+    EDIT = "EDIT"
+    FINISH = "FINISH"
+    DELETE = "DELETE"
+    JOIN = "JOIN"
+    READ_JOINS = "READ_JOINS"
+
+
+class LessonAction(StrEnum):
+    """What may be done from a lesson of the journal."""
+
+    CREATE_ONLINE_LESSON = "CREATE_ONLINE_LESSON"
+    CONNECT = "CONNECT"
+    FINISH = "FINISH"
+
+
 @dataclass(frozen=True, slots=True)
 class Viewer:
     """Who asks, as the token names them and the roster knows them now.
@@ -75,7 +94,12 @@ class Viewer:
 
     def works_in(self, organization: OrganizationId) -> bool:
         """Whether the organization exists for them at all (RIGHT-08)."""
-        return self.meta_role is MetaRole.SUPERADMINISTRATOR or self.organization_id == organization
+        return self.meta_role is MetaRole.SUPERADMINISTRATOR or self.own_organization == organization
+
+    @property
+    def own_organization(self) -> OrganizationId | None:
+        """Where they see anything; a service account tells of its organization, and reads nothing of it (api.md)."""
+        return None if self.roster_service else self.organization_id
 
     def may(self, permission: Permission, organization: OrganizationId) -> bool:
         """Whether they hold the permission over the organization."""
@@ -186,47 +210,89 @@ def may_create_conference(viewer: Viewer, place: PlaceInChat) -> bool:
     return viewer.may(Permission.CONFERENCE_CREATE, place.organization_id) or _teaches(viewer, place)
 
 
-def may_edit_conference(viewer: Viewer, place: PlaceInChat) -> bool:
-    """With the permission, or as the chat's class or group teacher (RIGHT-07)."""
-    return viewer.may(Permission.CONFERENCE_EDIT, place.organization_id) or _teaches(viewer, place)
-
-
-def may_finish_conference(viewer: Viewer, place: PlaceInChat) -> bool:
-    """With the permission, or as the chat's class or group teacher (RIGHT-07)."""
-    return viewer.may(Permission.CONFERENCE_FINISH, place.organization_id) or _teaches(viewer, place)
-
-
 @dataclass(frozen=True, slots=True)
 class PlaceInConference:
-    """The viewer's place in one conference: whether they take part, and their place in its chat."""
+    """The viewer's place in one conference, and in its chat. `leads_lesson`: teaches or substitutes in its lesson."""
 
     takes_part: bool
     chat: PlaceInChat
+    leads_lesson: bool = False
 
 
-def place_in_conference(viewer: Viewer, conference: Videoconference, chat: Chat, held: Additions) -> PlaceInConference:
-    """The viewer's place in a conference; `held` as `domain.participation.participants` wants it."""
+def place_in_conference(viewer: Viewer, conference: Videoconference, around: Surroundings) -> PlaceInConference:
+    """The viewer's place in a conference."""
+    leading = {around.substitute, *(around.group.teachers if around.group else ())}
+    works = (viewer.participant_id, Capacity.EMPLOYEE) in around.held
     return PlaceInConference(
-        takes_part=viewer.participant_id in participants(conference, chat, held), chat=place_in(viewer, chat)
+        takes_part=viewer.participant_id in participants(conference, around),
+        chat=place_in(viewer, around.chat),
+        leads_lesson=viewer.participant_id in leading and works,
     )
 
 
 def may_see_conference(viewer: Viewer, place: PlaceInConference) -> bool:
-    """Who may view the registry, takes part, or administers the chat (RIGHT-06, CONF-12)."""
+    """Who may view the registry, takes part, administers the chat or leads the lesson (RIGHT-06, CONF-12, CONF-16)."""
     return viewer.works_in(place.chat.organization_id) and (
         Permission.REGISTRY_VIEW in viewer.permissions
         or place.takes_part
+        or place.leads_lesson
         or place.chat.role is MembershipRole.ADMINISTRATOR
     )
 
 
 def may_see_link(viewer: Viewer, place: PlaceInConference) -> bool:
-    """Participants who are not blocked, who may edit conferences, and who administers the chat (CONF-12)."""
-    return viewer.may(Permission.CONFERENCE_EDIT, place.chat.organization_id) or (
+    """Participants who are not blocked, who may edit the conference, and who administers the chat (CONF-12)."""
+    return may_edit_conference(viewer, place) or (
         viewer.works_in(place.chat.organization_id)
         and not viewer.blocked
         and (place.takes_part or place.chat.role is MembershipRole.ADMINISTRATOR)
     )
+
+
+def may_edit_conference(viewer: Viewer, place: PlaceInConference) -> bool:
+    """With the permission, as the chat's class or group teacher, or who leads the lesson (RIGHT-07, CONF-23)."""
+    return viewer.may(Permission.CONFERENCE_EDIT, place.chat.organization_id) or _leads(viewer, place)
+
+
+def may_finish_conference(viewer: Viewer, place: PlaceInConference) -> bool:
+    """With the permission, as the chat's class or group teacher, or who leads the lesson (RIGHT-07, CONF-23)."""
+    return viewer.may(Permission.CONFERENCE_FINISH, place.chat.organization_id) or _leads(viewer, place)
+
+
+def may_delete_conference(viewer: Viewer, place: PlaceInConference) -> bool:
+    """With the permission, as the chat's class or group teacher, or who leads the lesson (RIGHT-07, CONF-23)."""
+    return viewer.may(Permission.CONFERENCE_DELETE, place.chat.organization_id) or _leads(viewer, place)
+
+
+def may_read_joins(viewer: Viewer, place: PlaceInConference) -> bool:
+    """Those who administer the chat, and who may edit the conference (CONF-24)."""
+    return administers(viewer, place.chat) or may_edit_conference(viewer, place)
+
+
+def conference_actions(
+    viewer: Viewer, place: PlaceInConference, status: VideoconferenceStatus
+) -> frozenset[VideoconferenceAction]:
+    """What the viewer may do with a conference in that status (CONF-13 … CONF-15, CONF-24)."""
+    actions = set[VideoconferenceAction]()
+    over = status in {VideoconferenceStatus.FINISHED, VideoconferenceStatus.FAILED}
+    if may_edit_conference(viewer, place) and not over:
+        actions.add(VideoconferenceAction.EDIT)
+    if may_delete_conference(viewer, place):
+        actions.add(VideoconferenceAction.DELETE)
+    if may_read_joins(viewer, place):
+        actions.add(VideoconferenceAction.READ_JOINS)
+    if status is VideoconferenceStatus.ACTIVE:
+        if may_finish_conference(viewer, place):
+            actions.add(VideoconferenceAction.FINISH)
+        if may_see_link(viewer, place):
+            actions.add(VideoconferenceAction.JOIN)
+    return frozenset(actions)
+
+
+def may_hold_lesson(viewer: Viewer, organization: OrganizationId, *, leads_lesson: bool) -> bool:
+    """Who makes an online lesson from the journal: its teachers, its substitute, who has the permission (CONF-16)."""
+    leads = leads_lesson and viewer.works_in(organization) and not viewer.blocked
+    return viewer.may(Permission.CONFERENCE_CREATE, organization) or leads
 
 
 def by(viewer: Viewer) -> Because:
@@ -236,3 +302,8 @@ def by(viewer: Viewer) -> Because:
 
 def _teaches(viewer: Viewer, place: PlaceInChat) -> bool:
     return viewer.works_in(place.organization_id) and not viewer.blocked and place.teaches
+
+
+def _leads(viewer: Viewer, place: PlaceInConference) -> bool:
+    leads_lesson = place.leads_lesson and viewer.works_in(place.chat.organization_id) and not viewer.blocked
+    return leads_lesson or _teaches(viewer, place.chat)

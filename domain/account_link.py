@@ -1,14 +1,19 @@
-"""A school account linked to one education profile of VK ID, and the single attempt by which it comes to be."""
+"""A school account linked to one education profile of VK ID: how it comes to be, once, and what is left to undo."""
 
+import hmac
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from uuid import UUID, uuid4
 
 from domain.errors import ProblemCode, refuse
 from domain.events import EventRecorder
 from domain.ids import PersonId
 
 REFRESH_AHEAD = timedelta(minutes=5)
+RENEW_AFTER = timedelta(days=120)
+"""Long before a refresh token, which nobody uses, dies of old age: 180 days (reference vk.md, 1.7)."""
+LONGEST_PAUSE = timedelta(minutes=1)
 
 
 class AccountLinkStatus(StrEnum):
@@ -51,13 +56,24 @@ class AccountLinkBroke:
     person_id: PersonId
 
 
+@dataclass(frozen=True, slots=True)
+class AccountUnlinked:
+    """The person's account is linked no more, by their own wish or because they are erased."""
+
+    person_id: PersonId
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class AccountLink(EventRecorder):
-    """One profile for one account, whatever the number of organizations (LINK-09). Without tokens it is broken."""
+    """One profile for one account, whatever the number of organizations (LINK-09). Without tokens it is broken.
+
+    `renewed_at` is when VK ID gave the present pair.
+    """
 
     person_id: PersonId
     profile: EducationProfile
     linked_at: datetime
+    renewed_at: datetime
     tokens: Tokens | None
     refresh_claimed_until: datetime | None = None
 
@@ -81,9 +97,10 @@ class AccountLink(EventRecorder):
         """The refresh could not be tried; the tokens are still the present ones."""
         self.refresh_claimed_until = None
 
-    def refreshed(self, tokens: Tokens) -> None:
+    def refreshed(self, tokens: Tokens, *, at: datetime) -> None:
         """A new pair replaces the old, which is dead from now on."""
         self.tokens = tokens
+        self.renewed_at = at
         self.refresh_claimed_until = None
 
     def break_(self) -> None:
@@ -93,12 +110,50 @@ class AccountLink(EventRecorder):
             self.refresh_claimed_until = None
             self.events.append(AccountLinkBroke(self.person_id))
 
+    def end(self) -> None:
+        """The account is unlinked: storage deletes the link when it is told of this (LINK-08)."""
+        self.tokens = None
+        self.events.append(AccountUnlinked(self.person_id))
+
 
 def link(person_id: PersonId, profile: EducationProfile, tokens: Tokens, *, at: datetime) -> AccountLink:
     """A new link."""
-    made = AccountLink(person_id=person_id, profile=profile, linked_at=at, tokens=tokens)
+    made = AccountLink(person_id=person_id, profile=profile, linked_at=at, renewed_at=at, tokens=tokens)
     made.events.append(AccountLinked(person_id))
     return made
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Revocation:
+    """A pair of tokens that nobody may use any more, and VK ID has still to be told so.
+
+    `profile_id` is whose they are, if that is known. Whoever tells VK ID claims it first, and is alone until then.
+    """
+
+    id: UUID = field(default_factory=uuid4)
+    profile_id: str | None
+    tokens: Tokens
+    due_at: datetime
+    tries: int = 0
+    claimed_until: datetime | None = None
+
+    def is_under_way(self, *, at: datetime) -> bool:
+        """Whether somebody may be telling VK ID at this moment."""
+        return self.claimed_until is not None and self.claimed_until > at
+
+    def claim(self, *, until: datetime) -> None:
+        """Somebody tells VK ID now; if nothing is heard of them, it is due again then."""
+        self.tries += 1
+        self.claimed_until = self.due_at = until
+
+    def renew(self, tokens: Tokens) -> None:
+        """The access token had expired; a new pair replaces the old, which is dead from now on."""
+        self.tokens = tokens
+
+    def postpone(self, *, at: datetime) -> None:
+        """VK ID gave no answer; after a pause, longer each time, it is told again."""
+        self.claimed_until = None
+        self.due_at = at + min(timedelta(seconds=2 ** min(self.tries, 10)), LONGEST_PAUSE)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -135,13 +190,17 @@ class LinkAttempt:
         Raises:
             Refused: STATE_USED, STATE_EXPIRED or STATE_OF_ANOTHER_USER; a foreign callback does not use it up.
         """
-        ours = (browser is not None and browser == self.browser) or person == self.person_id
-        if not ours:
+        if not self._went_in(browser) and person != self.person_id:
             raise refuse(ProblemCode.STATE_OF_ANOTHER_USER)
         if self.used:
             raise refuse(ProblemCode.STATE_USED)
         self._in_time(at)
         self.used = True
+
+    def _went_in(self, browser: str | None) -> bool:
+        if browser is None or self.browser is None:
+            return False
+        return hmac.compare_digest(browser.encode(), self.browser.encode())
 
     def _in_time(self, at: datetime) -> None:
         if at >= self.expires_at:

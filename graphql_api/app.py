@@ -23,6 +23,7 @@ from graphql_api.metrics import OVERDUE, UNDELIVERED
 from graphql_api.schema import schema
 from graphql_api.vk_id_pages import vk_id_routes
 from graphql_api.websocket import WebSocketEndpoint
+from graphql_api.wires import ServersOwn
 from infrastructure.container import Container
 from infrastructure.db.engine import is_outage
 from infrastructure.health import Health
@@ -71,13 +72,14 @@ def create_app(container: Container) -> Starlette:
             *_operators_routes(Health(container.engine(), container.redis())),
         ],
         middleware=[
+            Middleware(ServersOwn),
             Middleware(
                 CORSMiddleware,
                 allow_origins=list(settings.allowed_origins),
                 allow_methods=["GET", "POST"],
                 allow_headers=["authorization", "content-type", "accept-language"],
                 max_age=600,
-            )
+            ),
         ],
         lifespan=lambda _: _background(container),
     )

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -30,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ("sandbox", _sandbox, "what stands in for VK ID, the VK API and the school system's log-in"),
         ("migrate", _migrate, "brings the database to its newest schema"),
         ("demo", _demo, "loads the demonstration schools; the sandbox must be running"),
+        ("rotate-token-keys", _rotate_token_keys, "seals all tokens of VK ID anew with the first of the keys"),
         ("schema", _schema, "prints the GraphQL schema"),
     ):
         commands.add_parser(name, help=description, description=description).set_defaults(does=does)
@@ -81,6 +83,8 @@ async def _serve_api(settings: Settings) -> None:
     from graphql_api.app import create_app
     from infrastructure.container import assembled
 
+    # Thousands of sockets are objects that stay: looking through them often finds nothing and holds messages up.
+    gc.set_threshold(50_000, 50, 1000)
     async with assembled(settings) as container:
         await _serve(settings, create_app(container), settings.port)
 
@@ -113,6 +117,8 @@ async def _serve(settings: Settings, app: Any, port: int) -> None:
         port=port,
         ws="websockets-sansio",
         ws_max_size=MOST_BYTES,
+        # Messages are short, and the state of a compressor is longer than all else that a socket holds.
+        ws_per_message_deflate=False,
         ws_ping_interval=20,
         ws_ping_timeout=20,
         log_config=None,
@@ -152,6 +158,28 @@ async def _load_demo(settings: Settings) -> None:
 
     async with assembled(settings) as container, httpx.AsyncClient(trust_env=False, timeout=30) as http:
         await load(container, http, settings, lambda line: print(line, flush=True))
+
+
+def _rotate_token_keys(given: argparse.Namespace) -> int:
+    from infrastructure.db.cipher import Cipher, token_keys
+    from infrastructure.db.engine import create_engine
+    from infrastructure.db.rotation import rotate
+
+    async def work(settings: Settings) -> None:
+        cipher, engine = Cipher(token_keys(settings)), create_engine(settings)
+        try:
+            rotated = await rotate(engine, cipher)
+        finally:
+            await engine.dispose()
+        for name, count in rotated.items():
+            lost = f", {count.shut} that no key opens" if count.shut else ""
+            print(f"{name}: {count.anew} sealed anew{lost}")
+
+    def does(settings: Settings) -> int:
+        _asyncio_run(work(settings))
+        return 0
+
+    return _on_storage(does)
 
 
 def _schema(given: argparse.Namespace) -> int:

@@ -6,8 +6,16 @@ from typing import TypeVar
 import strawberry
 from strawberry.types.enum import StrawberryEnumDefinition
 
-from application.views import ChatOrderField
-from domain.access import ChatAction, MetaRole, OrganizationAction, Permission
+from application.videoconferences import JoinRefusalReason
+from application.views import ChatOrderField, VideoconferenceOrderField
+from domain.access import (
+    ChatAction,
+    LessonAction,
+    MetaRole,
+    OrganizationAction,
+    Permission,
+    VideoconferenceAction,
+)
 from domain.account_link import AccountLinkStatus
 from domain.audit import AuditCause
 from domain.chat import ChatType, GroundKind, MembershipRole
@@ -183,6 +191,51 @@ describe(
         "SFERUM_REFUSED": "Sferum refused.",
         "HUMAN_CHECK_NEEDED": "VK wants to see a person first.",
         "SERVICE_DOWN": "The service was down over its whole time.",
+    },
+)
+describe(
+    VideoconferenceAction,
+    "What the viewer may do with a videoconference as it is now.",
+    {
+        "EDIT": "Change it; while it is active its name, end and participants alone.",
+        "FINISH": "End it before its time.",
+        "DELETE": "Delete it; an active one is ended first.",
+        "JOIN": "Connect to it.",
+        "READ_JOINS": "Read who asked for the link.",
+    },
+)
+describe(
+    VideoconferenceOrderField,
+    "A column of the registry of videoconferences.",
+    {
+        "STARTS_AT": "When it starts.",
+        "ENDS_AT": "When it ends.",
+        "NAME": "The name, numbers in it by their value.",
+        "TYPE": "The type, in the order of the enumeration.",
+        "CHAT": "The chat's name, numbers in it by their value.",
+        "LESSON": "The lesson: its study group's name, then its start; those without one last, either way.",
+        "STATUS": "The status, in the order of the enumeration.",
+    },
+)
+describe(
+    JoinRefusalReason,
+    "Why somebody does not get the link.",
+    {
+        "NOT_STARTED": "Its start has not come, or it could not be started yet.",
+        "STARTING": "It is about to begin.",
+        "OVER": "It is over.",
+        "FAILED": "It never started.",
+        "NOT_A_PARTICIPANT": "They do not take part.",
+        "BLOCKED": "They are blocked in the school system.",
+    },
+)
+describe(
+    LessonAction,
+    "What the viewer may do from a lesson of the journal.",
+    {
+        "CREATE_ONLINE_LESSON": "Make its online lesson.",
+        "CONNECT": "Connect to its online lesson, which is active.",
+        "FINISH": "End its online lesson before its time.",
     },
 )
 describe(

@@ -10,11 +10,16 @@ from typing import Any
 from graphql import (
     DocumentNode,
     ExecutionResult,
+    FieldNode,
     GraphQLError,
+    GraphQLObjectType,
+    GraphQLSchema,
     NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
     OperationType,
     StringValueNode,
+    TypeInfo,
+    TypeInfoVisitor,
     Visitor,
     execute,
     parse,
@@ -23,8 +28,10 @@ from graphql import (
     visit,
 )
 from graphql.execution import create_source_event_stream
+from graphql.execution.values import get_argument_values
 from strawberry import Schema
 from strawberry.execution import optimized_is_awaitable
+from strawberry.schema.schema_converter import GraphQLCoreConverter
 
 from graphql_api.context import Context
 from graphql_api.errors import IsOutage, PublicError, formatted
@@ -58,6 +65,10 @@ class Document:
     ast: DocumentNode
     operation: OperationDefinitionNode
     most_cost: int
+    subscription: FieldNode | None = None
+    """The field of a subscription that asks for it plainly, without a directive or a fragment."""
+    shared: bool = False
+    """Whether an answer to a piece of news depends on nothing but the news: no field reads for the viewer."""
 
     @property
     def type(self) -> OperationType:
@@ -102,6 +113,30 @@ class Engine:
     async def execute(self, document: Document, variables: Mapping[str, Any] | None, context: Context) -> Answer:
         """The answer of a query or a mutation."""
         return await self._answer(document, variables, context, None)
+
+    async def answer(
+        self, document: Document, variables: Mapping[str, Any] | None, context: Context, news: object
+    ) -> Answer:
+        """The answer of a subscription to one piece of news."""
+        return await self._answer(document, variables, context, news)
+
+    def arguments(self, document: Document, variables: Mapping[str, Any] | None) -> Mapping[str, Any]:
+        """The arguments of the field `document.subscription`. Raises RequestRefused."""
+        assert document.subscription is not None
+        assert self._schema.subscription_type is not None
+        executor = self._executor.build(
+            self._schema,
+            document.ast,
+            raw_variable_values=dict(variables or {}),
+            hide_suggestions=not self._introspection,
+        )
+        if isinstance(executor, list):
+            raise RequestRefused(*executor)
+        definition = self._schema.subscription_type.fields[document.subscription.name.value]
+        try:
+            return get_argument_values(definition, document.subscription, executor.variable_values)
+        except GraphQLError as error:
+            raise RequestRefused(error) from None
 
     async def subscribe(
         self, document: Document, variables: Mapping[str, Any] | None, new_context: Callable[[], Context]
@@ -182,7 +217,43 @@ class Engine:
         )
         if faults:
             raise RequestRefused(*faults)
-        return Document(ast, operation, cost(self._schema, ast, None))
+        subscription = _plain_subscription(operation)
+        shared = subscription is not None and _is_plain(self._schema, ast)
+        return Document(ast, operation, cost(self._schema, ast, None), subscription, shared)
+
+
+def _plain_subscription(operation: OperationDefinitionNode) -> FieldNode | None:
+    match operation.operation, operation.selection_set.selections:
+        case OperationType.SUBSCRIPTION, (FieldNode() as field,) if not field.directives:
+            return field
+        case _:
+            return None
+
+
+def _is_plain(schema: GraphQLSchema, ast: DocumentNode) -> bool:
+    """Whether no field below the root is resolved by a function of ours."""
+    types = TypeInfo(schema)
+    looking = _OwnResolvers(types, schema.subscription_type)
+    visit(ast, TypeInfoVisitor(types, looking))
+    return not looking.found
+
+
+class _OwnResolvers(Visitor):
+    """Finds fields that are resolved by a function of ours, which may look at the viewer."""
+
+    def __init__(self, types: TypeInfo, root: GraphQLObjectType | None) -> None:
+        super().__init__()
+        self._types = types
+        self._root = root
+        self.found = False
+
+    def enter_field(self, *_: Any) -> None:
+        definition = self._types.get_field_def()
+        if definition is None or self._types.get_parent_type() is self._root:
+            return
+        field = definition.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
+        if field is not None and (field.base_resolver is not None or field.extensions):
+            self.found = True
 
 
 class _OrdinaryText(Visitor):

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from application.videoconferences import JoinRefusalReason
 from domain.errors import Problem, ProblemCode
 
 Language = Literal["ru", "en"]
@@ -25,6 +26,10 @@ MESSAGES: dict[ProblemCode, tuple[str, str]] = {
     ProblemCode.CHAT_ADMINISTRATOR_STAYS: (
         "Администратора чата нельзя убрать вручную: его заменяют настройки организации или расписание школы.",
         "An administrator of the chat is not taken out by hand: the settings or the school's roster replace them.",
+    ),
+    ProblemCode.NOT_CONFIRMED: (
+        "Подтвердите отвязку учётной записи от Сферума.",
+        "Confirm that the account shall be unlinked from Sferum.",
     ),
     ProblemCode.ORGANIZATION_REQUIRED: ("Укажите организацию.", "Name the organization."),
     ProblemCode.NOT_IN_ADMINISTRATORS_REGISTRY: (
@@ -66,6 +71,10 @@ MESSAGES: dict[ProblemCode, tuple[str, str]] = {
         "У этого урока уже есть онлайн-урок.",
         "The lesson has an online lesson already.",
     ),
+    ProblemCode.SUBJECT_CHAT_NEEDED: (
+        "В группе ученики нескольких классов: сначала создайте для неё предметный чат.",
+        "The group has pupils of several classes: make a subject's chat for it first.",
+    ),
     ProblemCode.PARENTS_NOT_ALLOWED: (
         "Родители участвуют только в видеозвонке родительского чата.",
         "Parents take part only in a video call of a parents' chat.",
@@ -82,6 +91,7 @@ MESSAGES: dict[ProblemCode, tuple[str, str]] = {
         "Учётная запись уже привязана. Чтобы сменить профиль, сначала отвяжите её.",
         "The account is linked already. Unlink it first to change the profile.",
     ),
+    ProblemCode.NOT_LINKED: ("Учётная запись не привязана к Сферуму.", "The account is not linked to Sferum."),
     ProblemCode.STATE_UNKNOWN: (
         "Ссылка недействительна. Начните привязку заново в электронной школе.",
         "The link is not valid. Begin again in the school system.",
@@ -114,6 +124,27 @@ MESSAGES: dict[ProblemCode, tuple[str, str]] = {
     ProblemCode.TRY_AGAIN: ("Не получилось. Попробуйте ещё раз.", "That did not work. Try again."),
 }
 
+_JOIN_REFUSALS: dict[JoinRefusalReason, tuple[str, str]] = {
+    JoinRefusalReason.NOT_STARTED: (
+        "Видеоконференция ещё не началась: подключиться можно будет, когда она начнётся.",
+        "The videoconference has not started: connect once it has.",
+    ),
+    JoinRefusalReason.STARTING: (
+        "Видеоконференция вот-вот начнётся: попробуйте через минуту.",
+        "The videoconference is about to begin: try again in a minute.",
+    ),
+    JoinRefusalReason.OVER: ("Видеоконференция завершена.", "The videoconference is over."),
+    JoinRefusalReason.FAILED: ("Видеоконференция не состоялась.", "The videoconference did not take place."),
+    JoinRefusalReason.NOT_A_PARTICIPANT: (
+        "Вы не участвуете в этой видеоконференции: попросите организатора добавить вас.",
+        "You do not take part in this videoconference: ask its organizer to add you.",
+    ),
+    JoinRefusalReason.BLOCKED: (
+        "Ваша учётная запись заблокирована: обратитесь к администратору школы.",
+        "Your account is blocked: ask the school's administrator.",
+    ),
+}
+
 
 def message_of(problem: Problem, language: Language) -> str:
     """The sentence for a user."""
@@ -121,11 +152,30 @@ def message_of(problem: Problem, language: Language) -> str:
     return (russian if language == "ru" else english).format(**problem.facts)
 
 
+def join_refusal_message(reason: JoinRefusalReason, language: Language) -> str:
+    """Why somebody does not get the link, and what to do (CONF-12)."""
+    russian, english = _JOIN_REFUSALS[reason]
+    return russian if language == "ru" else english
+
+
 def unlinked_message(total: int, language: Language) -> str:
     """The question of the warning before people are added who have not linked a profile (CHAT-13)."""
     if language == "ru":
         return f"Не привязали учебный профиль VK ID: {total}. Они появятся в чате Сферума, когда привяжут. Сохранить?"
     return f"Without a linked education profile: {total}. They will be in the Sferum chat once they link. Save?"
+
+
+def unlink_message(chats: int, owned: int, language: Language) -> str:
+    """The question of the warning before a chat administrator unlinks (SYNC-06)."""
+    if language == "ru":
+        return (
+            f"Вы выйдете из чатов Сферума: {chats}. Без владельца в Сферуме останутся: {owned}, пока учётную запись "
+            "не привяжет другой администратор. Отвязать аккаунт от Сферума?"
+        )
+    return (
+        f"Sferum chats that you will leave: {chats}. Without an owner in Sferum: {owned}, until another administrator "
+        "links an account. Unlink the account from Sferum?"
+    )
 
 
 def language_of(accept_language: str) -> Language:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import strawberry
 
 from application.audit_views import AttentionView
-from application.views import OrganizationView, Page, ParticipantView
+from application.views import OrganizationView, Page, ParticipantView, ViewerView
 from domain.access import MetaRole, OrganizationAction, Permission, organization_actions, sees_registry
 from domain.account_link import AccountLinkStatus
 from domain.ids import OrganizationId
@@ -106,6 +106,17 @@ class AccountLink:
     profile: EducationProfile | None = strawberry.field(description="The linked profile.")
     linked_at: datetime | None = strawberry.field(description="When it was linked.")
 
+    @classmethod
+    def of(cls, view: ViewerView) -> Self:
+        """The link of whom the view is of, in the time of their organization."""
+        zone = ZoneInfo(view.organization.time_zone) if view.organization else None
+        linked = view.link_status is not AccountLinkStatus.NOT_LINKED
+        return cls(
+            status=view.link_status,
+            profile=EducationProfile(display_name=view.profile_name) if linked and view.profile_name else None,
+            linked_at=view.linked_at.astimezone(zone) if view.linked_at else None,
+        )
+
 
 @strawberry.type(name="Viewer", description="Who asks, with the rights they have now.")
 class ViewerType:
@@ -129,9 +140,9 @@ async def chosen_organization(info: Info, organization_id: strawberry.ID | None)
     if organization_id is not None:
         id = id_of("Organization", organization_id)
         return None if id is None else OrganizationId(id)
-    if viewer.organization_id is None and viewer.meta_role is MetaRole.SUPERADMINISTRATOR:
+    if viewer.own_organization is None and viewer.meta_role is MetaRole.SUPERADMINISTRATOR:
         raise PublicError("Name the organization (organizationId).", code="ORGANIZATION_REQUIRED")
-    return viewer.organization_id
+    return viewer.own_organization
 
 
 @strawberry.type
@@ -142,18 +153,13 @@ class OrganizationQueries:
     async def viewer(self, info: Info) -> ViewerType:
         """The viewer with the rights of this moment."""
         view = await info.context.viewer_view()
-        zone = ZoneInfo(view.organization.time_zone) if view.organization else None
         linked = view.link_status is not AccountLinkStatus.NOT_LINKED
         return ViewerType(
             participant=Participant.maybe(view.participant),
             organization=None if view.organization is None else Organization.of(view.organization),
             meta_role=view.viewer.meta_role,
             permissions=[permission for permission in Permission if permission in view.viewer.permissions],
-            account_link=AccountLink(
-                status=view.link_status,
-                profile=EducationProfile(display_name=view.profile_name) if linked and view.profile_name else None,
-                linked_at=view.linked_at.astimezone(zone) if view.linked_at else None,
-            ),
+            account_link=AccountLink.of(view),
             sferum_url=info.context.parts.sferum_url if linked else None,
         )
 
@@ -165,7 +171,7 @@ class OrganizationQueries:
     ) -> Organization | None:
         """Null for whatever is not the viewer's to know."""
         viewer = await info.context.viewer()
-        wanted = viewer.organization_id if id is None else id_of("Organization", id)
+        wanted = viewer.own_organization if id is None else id_of("Organization", id)
         if wanted is None:
             return None
         view = await info.context.parts.views.organization(viewer, OrganizationId(wanted))

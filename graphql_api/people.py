@@ -1,17 +1,12 @@
-"""The school as its forms pick from it: people, classes, study groups, and the timetable."""
+"""The school as its forms pick from it: people, classes and study groups."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import date as Day
-from datetime import datetime
 from typing import Annotated, Self, TypeVar
-from zoneinfo import ZoneInfo
 
 import strawberry
 
 from application.people_views import (
     ChatDefaultsView,
-    LessonsWanted,
-    LessonView,
     PeopleWanted,
     StudyGroupsWanted,
     StudyGroupView,
@@ -19,7 +14,7 @@ from application.people_views import (
 from application.views import Page, ParticipantView, SchoolClassView, SubjectView
 from domain.access import Viewer, may_pick_people
 from domain.chat_form import LONGEST_NAME
-from domain.ids import ChatId, ClassId, GroupId, LessonId, ParticipantId, SubjectId
+from domain.ids import ChatId, ClassId, GroupId, ParticipantId, SubjectId
 from graphql_api.context import Info
 from graphql_api.global_ids import NO_ONE, global_id, id_of
 from graphql_api.nodes import Node
@@ -106,30 +101,6 @@ class StudyGroup(Node):
         )
 
 
-@strawberry.type(description="A lesson of the timetable.")
-class Lesson(Node):
-    """A lesson."""
-
-    study_group: StudyGroup = strawberry.field(description="Whose lesson it is.")
-    starts_at: datetime = strawberry.field(description="When it starts, in the organization's offset.")
-    ends_at: datetime = strawberry.field(description="When it ends, in the organization's offset.")
-    cancelled: bool = strawberry.field(description="Whether it does not take place.")
-    substitute: Participant | None = strawberry.field(description="Who teaches it in the teacher's stead.")
-
-    @classmethod
-    def of(cls, view: LessonView) -> Self:
-        """The lesson of a view, its instants in the organization's offset."""
-        zone = ZoneInfo(view.time_zone)
-        return cls(
-            id=global_id("Lesson", view.id),
-            study_group=StudyGroup.of(view.group),
-            starts_at=view.starts_at.astimezone(zone),
-            ends_at=view.ends_at.astimezone(zone),
-            cancelled=view.cancelled,
-            substitute=Participant.maybe(view.substitute),
-        )
-
-
 @strawberry.type(description="What the window of a new chat begins with, once its study group is chosen.")
 class ChatDefaults:
     """The name and the people of a new chat of type SUBJECT."""
@@ -163,68 +134,34 @@ class StudyGroupFilter:
         """The same, its ids read."""
         return StudyGroupsWanted(
             name_contains=self.name_contains,
-            school_class=_class_id(self.school_class_id),
+            school_class=class_id(self.school_class_id),
             subject=None if self.subject_id is None else SubjectId(id_of("Subject", self.subject_id) or NO_ONE),
             mine=bool(self.mine),
         )
 
 
-@strawberry.input(description="Which lessons; days are those of the organization's calendar.")
-class LessonFilter:
-    """What a list of lessons is narrowed to; an id that is none of ours is nobody's."""
-
-    date: Day | None = strawberry.field(default=None, description="Those that start on this day.")
-    from_: Day | None = strawberry.field(default=None, name="from", description="Those from this day on.")
-    to: Day | None = strawberry.field(default=None, description="Those up to this day, which is included.")
-    study_group_id: strawberry.ID | None = strawberry.field(default=None, description="Those of the study group.")
-    school_class_id: strawberry.ID | None = strawberry.field(
-        default=None, description="Those of study groups with pupils of the class."
-    )
-    chat_id: strawberry.ID | None = strawberry.field(
-        default=None, description="Those of which an online lesson of the chat may be made."
-    )
-
-    def wanted(self) -> LessonsWanted:
-        """The same, its ids read; `date` narrows the period further."""
-        return LessonsWanted(
-            first_day=max((day for day in (self.date, self.from_) if day is not None), default=None),
-            last_day=min((day for day in (self.date, self.to) if day is not None), default=None),
-            study_group=None
-            if self.study_group_id is None
-            else GroupId(id_of("StudyGroup", self.study_group_id) or NO_ONE),
-            school_class=_class_id(self.school_class_id),
-            chat=_chat_id(self.chat_id),
-        )
-
-
 async def participant_by_id(info: Info, id: ParticipantId) -> Participant | None:
     """The person, if the viewer may know of them."""
-    found = await _seen(info, "people", info.context.parts.people.people_by_id, id)
+    found = await seen(info, "people", info.context.parts.people.people_by_id, id)
     return None if found is None else Participant.of(found.participant, detailed=found.detailed)
 
 
 async def school_class_by_id(info: Info, id: ClassId) -> SchoolClass | None:
     """The class, if the viewer may know of it."""
-    found = await _seen(info, "classes", info.context.parts.people.school_classes_by_id, id)
+    found = await seen(info, "classes", info.context.parts.people.school_classes_by_id, id)
     return None if found is None else SchoolClass.of(found)
 
 
 async def subject_by_id(info: Info, id: SubjectId) -> Subject | None:
     """The subject, if the viewer may know of it."""
-    found = await _seen(info, "subjects", info.context.parts.people.subjects_by_id, id)
+    found = await seen(info, "subjects", info.context.parts.people.subjects_by_id, id)
     return None if found is None else Subject.of(found)
 
 
 async def study_group_by_id(info: Info, id: GroupId) -> StudyGroup | None:
     """The study group, if the viewer may see it."""
-    found = await _seen(info, "study groups", info.context.parts.people.study_groups_by_id, id)
+    found = await seen(info, "study groups", info.context.parts.people.study_groups_by_id, id)
     return None if found is None else StudyGroup.of(found)
-
-
-async def lesson_by_id(info: Info, id: LessonId) -> Lesson | None:
-    """The lesson, if the viewer may see it."""
-    found = await _seen(info, "lessons", info.context.parts.people.lessons_by_id, id)
-    return None if found is None else Lesson.of(found)
 
 
 @strawberry.type
@@ -250,9 +187,9 @@ class PeopleQueries:
         wanted = PeopleWanted(
             capacity=filter.capacity,
             name_contains=filter.name_contains,
-            school_class=_class_id(filter.school_class_id),
+            school_class=class_id(filter.school_class_id),
             blocked=filter.blocked,
-            not_in_chat=_chat_id(filter.not_in_chat_id),
+            not_in_chat=chat_id(filter.not_in_chat_id),
         )
         page: Page[ParticipantView] = Page((), 0)
         detailed = False
@@ -297,32 +234,6 @@ class PeopleQueries:
             page = await info.context.parts.people.study_groups(viewer, organization, wanted, part)
         return Connection[StudyGroup].of(page, part, StudyGroup.of)
 
-    @strawberry.field(description="The lessons of the timetable, in order of time.")
-    async def lessons(
-        self,
-        info: Info,
-        filter: Annotated[LessonFilter, strawberry.argument(description="Which lessons.")],
-        organization_id: OrganizationArgument = None,
-        first: First = None,
-        after: After = None,
-        offset: Offset = None,
-    ) -> Connection[Lesson]:
-        """Those that the viewer may see."""
-        part, viewer = window(first, after, offset), await info.context.viewer()
-        organization = await chosen_organization(info, organization_id)
-        page: Page[LessonView] = Page((), 0)
-        if organization is not None:
-            page = await info.context.parts.people.lessons(viewer, organization, filter.wanted(), part)
-        return Connection[Lesson].of(page, part, Lesson.of)
-
-    @strawberry.field(description="A lesson; null if there is none that the viewer may know of.")
-    async def lesson(
-        self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The lesson.")]
-    ) -> Lesson | None:
-        """One lesson."""
-        inside = id_of("Lesson", id)
-        return None if inside is None else await lesson_by_id(info, LessonId(inside))
-
     @strawberry.field(description="What a new chat of a study group begins with; null for who may not create one.")
     async def chat_defaults(
         self,
@@ -337,17 +248,20 @@ class PeopleQueries:
         return None if found is None else ChatDefaults.of(found)
 
 
-def _class_id(id: strawberry.ID | None) -> ClassId | None:
+def class_id(id: strawberry.ID | None) -> ClassId | None:
+    """The class that is meant; an id that is none of ours is nobody's."""
     return None if id is None else ClassId(id_of("SchoolClass", id) or NO_ONE)
 
 
-def _chat_id(id: strawberry.ID | None) -> ChatId | None:
+def chat_id(id: strawberry.ID | None) -> ChatId | None:
+    """The chat that is meant; an id that is none of ours is nobody's."""
     return None if id is None else ChatId(id_of("Chat", id) or NO_ONE)
 
 
-async def _seen(
+async def seen(
     info: Info, name: str, read: Callable[[Viewer, Sequence[K]], Awaitable[Mapping[K, V]]], key: K
 ) -> V | None:
+    """One of many that the viewer may see, all that the operation asks for read in one statement."""
     viewer = await info.context.viewer()
     return await _one(info, name, lambda keys: read(viewer, keys), key)
 

@@ -25,16 +25,15 @@ from graphql_api.chat_forms import ChatMutations
 from graphql_api.chats import Chat, ChatQueries, chat_by_id
 from graphql_api.context import Info
 from graphql_api.global_ids import read_global_id
+from graphql_api.lessons import Lesson, LessonQueries, lesson_by_id
 from graphql_api.nodes import Node
 from graphql_api.organizations import Organization, OrganizationQueries
 from graphql_api.participants import Participant
 from graphql_api.people import (
-    Lesson,
     PeopleQueries,
     SchoolClass,
     StudyGroup,
     Subject,
-    lesson_by_id,
     participant_by_id,
     school_class_by_id,
     study_group_by_id,
@@ -43,11 +42,11 @@ from graphql_api.people import (
 from graphql_api.roles import Role, RoleQueries, role_by_id
 from graphql_api.roster import RosterMutations
 from graphql_api.scalars import DateTime
+from graphql_api.subscriptions import VideoconferenceSubscriptions
+from graphql_api.videoconference_forms import VideoconferenceMutations
 from graphql_api.videoconferences import (
     Videoconference,
-    VideoconferenceMutations,
     VideoconferenceQueries,
-    VideoconferenceSubscriptions,
     videoconference_by_id,
 )
 
@@ -90,7 +89,16 @@ class NodeQueries:
 
 Query = merge_types(
     "Query",
-    (OrganizationQueries, ChatQueries, VideoconferenceQueries, PeopleQueries, RoleQueries, AuditQueries, NodeQueries),
+    (
+        OrganizationQueries,
+        ChatQueries,
+        VideoconferenceQueries,
+        PeopleQueries,
+        LessonQueries,
+        RoleQueries,
+        AuditQueries,
+        NodeQueries,
+    ),
 )
 Mutation = merge_types(
     "Mutation",

@@ -1,39 +1,43 @@
-"""The videoconferences' registry, and the subscription that tells of each change."""
+"""The videoconferences' registry, and what the window of a new one begins with."""
 
-from collections.abc import AsyncGenerator
-from dataclasses import replace
 from datetime import datetime
-from enum import Enum
-from typing import Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Self
 from zoneinfo import ZoneInfo
 
 import strawberry
 
-from application.views import Page, TakingPartView, VideoconferenceView
-from domain.access import Permission
-from domain.errors import ProblemCode, refuse
-from domain.ids import ChatId, LessonId, ParticipantId, VideoconferenceId
+from application.views import (
+    ALL_CONFERENCES,
+    LATEST_FIRST,
+    JoinView,
+    Page,
+    TakingPartFilter,
+    TakingPartView,
+    VideoconferenceDefaultsView,
+    VideoconferenceFilter,
+    VideoconferenceOrder,
+    VideoconferenceOrderField,
+    VideoconferenceView,
+    Window,
+)
+from domain.access import VideoconferenceAction, may_pick_people
+from domain.ids import ChatId, LessonId, VideoconferenceId
 from domain.participant import Capacity
 from domain.videoconference import FailureReason, FinishedBy, VideoconferenceStatus, VideoconferenceType
-from domain.videoconference_form import LIST_FIELDS, VideoconferenceForm
 from graphql_api.chats import Chat, chat_by_id
 from graphql_api.context import Info
-from graphql_api.errors import PublicError
-from graphql_api.global_ids import NO_ONE, global_id, id_of
+from graphql_api.enums import OrderDirection
+from graphql_api.global_ids import global_id, id_of
 from graphql_api.nodes import Node
 from graphql_api.organizations import OrganizationArgument, chosen_organization
 from graphql_api.pagination import After, Connection, First, Offset, PageInfo, cursor, page_info, window
 from graphql_api.participants import Participant, ParticipantFilter
-from graphql_api.problems import Refusal, RefusalsAsData
+from graphql_api.people import chat_id, class_id
 
-MOST_PEOPLE = 1000
+if TYPE_CHECKING:
+    from graphql_api.lessons import Lesson
 
-
-@strawberry.enum(description="What the viewer may do with a videoconference.")
-class VideoconferenceAction(Enum):
-    """Actions on a videoconference."""
-
-    FINISH = strawberry.enum_value("FINISH", description="End it before its time.")
+WhichPeople = Annotated[ParticipantFilter | None, strawberry.argument(description="Which people.")]
 
 
 @strawberry.type(description="Somebody who takes part in a videoconference.")
@@ -53,6 +57,27 @@ class VideoconferenceParticipantConnection:
     edges: list[VideoconferenceParticipantEdge] = strawberry.field(description="The participants of this page.")
     page_info: PageInfo = strawberry.field(description="Where this page stands in the list.")
 
+    @classmethod
+    def of(cls, page: Page[TakingPartView], part: Window, *, detailed: bool) -> Self:
+        """The page as clients see it."""
+        edges = [
+            VideoconferenceParticipantEdge(
+                cursor=cursor(part.offset + place),
+                node=Participant.of(person.participant, detailed=detailed),
+                capacities=list(person.capacities),
+            )
+            for place, person in enumerate(page.items)
+        ]
+        return cls(total_count=page.total, edges=edges, page_info=page_info(page, part))
+
+
+@strawberry.type(description="Somebody asked for the link and was given it.")
+class JoinRecord:
+    """A record of «connect»."""
+
+    participant: Participant = strawberry.field(description="Who.")
+    at: datetime = strawberry.field(description="When, in the organization's offset.")
+
 
 @strawberry.type(description="A videoconference: it starts and ends by itself.")
 class Videoconference(Node):
@@ -69,6 +94,9 @@ class Videoconference(Node):
     finished_by: FinishedBy | None = strawberry.field(description="What ended it.")
     failure: FailureReason | None = strawberry.field(description="Why it never started.")
     start_problem: FailureReason | None = strawberry.field(description="Why it has not started yet; it is tried again.")
+    minutes_left_notice: int | None = strawberry.field(
+        description="5, then 1, once no more minutes are left while it is active; null otherwise."
+    )
     link: str | None = strawberry.field(description="Where to connect; only while ACTIVE, to whom it belongs.")
     version: int = strawberry.field(description="Grows with each change.")
     viewer_can: list[VideoconferenceAction] = strawberry.field(description="What the viewer may do with it.")
@@ -79,45 +107,56 @@ class Videoconference(Node):
         """Read in one statement for all conferences of the operation."""
         return await chat_by_id(info, self.view.chat_id)
 
+    @strawberry.field(description="Its lesson of the timetable, if it has one and the viewer may see it.")
+    async def lesson(self, info: Info) -> Annotated["Lesson", strawberry.lazy("graphql_api.lessons")] | None:
+        """Read in one statement for all conferences of the operation."""
+        # A lesson shows its online lesson, so each of the two modules needs the other.
+        from graphql_api.lessons import lesson_by_id
+
+        return None if self.view.lesson_id is None else await lesson_by_id(info, self.view.lesson_id)
+
     @strawberry.field(description="Who takes part, by name.")
     async def participants(
-        self,
-        info: Info,
-        filter: Annotated[ParticipantFilter | None, strawberry.argument(description="Which people.")] = None,
-        first: First = None,
-        after: After = None,
-        offset: Offset = None,
+        self, info: Info, filter: WhichPeople = None, first: First = None, after: After = None, offset: Offset = None
     ) -> VideoconferenceParticipantConnection:
         """Read in one statement for all conferences of the operation."""
-        part, capacity = window(first, after, offset), filter.capacity if filter else None
-        if filter is not None and filter != ParticipantFilter(capacity=capacity):
-            raise PublicError(
-                "The participants of a videoconference are narrowed by «capacity» alone.", code="BAD_REQUEST"
-            )
+        part, which, viewer = window(first, after, offset), _people(filter), await info.context.viewer()
         views = info.context.parts.views
 
         async def load(ids: list[VideoconferenceId]) -> list[Page[TakingPartView]]:
-            pages = await views.taking_part(ids, capacity, part)
+            pages = await views.taking_part(viewer, ids, which, part)
             return [pages[id] for id in ids]
 
-        page = await info.context.loader(("participants", part, capacity), load).load(self.view.id)
-        edges = [
-            VideoconferenceParticipantEdge(
-                cursor=cursor(part.offset + place),
-                node=Participant.of(person.participant),
-                capacities=list(person.capacities),
-            )
-            for place, person in enumerate(page.items)
-        ]
-        return VideoconferenceParticipantConnection(
-            total_count=page.total, edges=edges, page_info=page_info(page, part)
+        page = await info.context.loader(("participants", part, which), load).load(self.view.id)
+        detailed = may_pick_people(viewer, self.view.organization_id)
+        return VideoconferenceParticipantConnection.of(page, part, detailed=detailed)
+
+    @strawberry.field(description="Who asked for the link and got it, the newest first; null for who may not read it.")
+    async def joins(self, info: Info, first: First = None, after: After = None) -> Connection[JoinRecord] | None:
+        """Read in one statement for all conferences of the operation."""
+        part, views = window(first, after, None), info.context.parts.views
+        if VideoconferenceAction.READ_JOINS not in self.view.actions:
+            return None
+
+        async def load(ids: list[VideoconferenceId]) -> list[Page[JoinView]]:
+            pages = await views.joins(ids, part)
+            return [pages[id] for id in ids]
+
+        page = await info.context.loader(("joins", part), load).load(self.view.id)
+        viewer, zone = await info.context.viewer(), ZoneInfo(self.view.time_zone)
+        detailed = may_pick_people(viewer, self.view.organization_id)
+        return Connection[JoinRecord].of(
+            page,
+            part,
+            lambda join: JoinRecord(
+                participant=Participant.of(join.participant, detailed=detailed), at=join.at.astimezone(zone)
+            ),
         )
 
     @classmethod
     def of(cls, view: VideoconferenceView) -> Self:
         """The conference of a view, its instants in the organization's offset (CONF-07)."""
         zone = ZoneInfo(view.time_zone)
-        can_finish = view.may_finish and view.status is VideoconferenceStatus.ACTIVE
         return cls(
             id=global_id("Videoconference", view.id),
             name=view.name,
@@ -131,88 +170,124 @@ class Videoconference(Node):
             finished_by=view.finished_by,
             failure=view.failure,
             start_problem=view.start_problem,
+            minutes_left_notice=view.minutes_left_notice,
             link=view.link,
             version=view.version,
-            viewer_can=[VideoconferenceAction.FINISH] if can_finish else [],
+            viewer_can=[action for action in VideoconferenceAction if action in view.actions],
             view=view,
         )
 
 
+@strawberry.type(description="What the window of a new videoconference begins with, once type and chat are chosen.")
+class VideoconferenceDefaults:
+    """The defaults, and which fields the type and the chat allow."""
+
+    name: str | None = strawberry.field(description="Its name; null where the user must think of one.")
+    starts_at: datetime | None = strawberry.field(description="The lesson's start, in the organization's offset.")
+    ends_at: datetime | None = strawberry.field(description="The lesson's end, in the organization's offset.")
+    lesson_required: bool = strawberry.field(description="Whether a lesson must be chosen.")
+    lesson_allowed: bool = strawberry.field(description="Whether a lesson may be chosen.")
+    parents_allowed: bool = strawberry.field(description="Whether parents take part.")
+    view: strawberry.Private[VideoconferenceDefaultsView]
+
+    @strawberry.field(description="Who takes part unless others are chosen, by name.")
+    async def participants(
+        self, info: Info, filter: WhichPeople = None, first: First = None, after: After = None, offset: Offset = None
+    ) -> VideoconferenceParticipantConnection:
+        """The chat's people of the kinds that take part, and the lesson's substitute."""
+        part, viewer = window(first, after, offset), await info.context.viewer()
+        page = await info.context.parts.views.default_participants(viewer, self.view, _people(filter), part)
+        return VideoconferenceParticipantConnection.of(page, part, detailed=True)
+
+    @classmethod
+    def of(cls, view: VideoconferenceDefaultsView) -> Self:
+        """The defaults of a view, the lesson's instants in the organization's offset (CONF-07)."""
+        zone, defaults = ZoneInfo(view.time_zone), view.defaults
+        return cls(
+            name=defaults.name,
+            starts_at=defaults.starts_at and defaults.starts_at.astimezone(zone),
+            ends_at=defaults.ends_at and defaults.ends_at.astimezone(zone),
+            lesson_required=defaults.lesson_required,
+            lesson_allowed=defaults.lesson_allowed,
+            parents_allowed=defaults.parents_allowed,
+            view=view,
+        )
+
+
+@strawberry.input(name="VideoconferenceFilter", description="Which videoconferences; all that is given must hold.")
+class VideoconferenceFilterInput:
+    """The filters of the registry of videoconferences."""
+
+    name_contains: str | None = strawberry.field(
+        default=None, description="Those whose name has each of these words, in any order."
+    )
+    statuses: list[VideoconferenceStatus] | None = strawberry.field(
+        default=None, description="Those in one of these statuses."
+    )
+    types: list[VideoconferenceType] | None = strawberry.field(default=None, description="Those of one of these types.")
+    chat_id: strawberry.ID | None = strawberry.field(default=None, description="Those of the chat.")
+    lesson_id: strawberry.ID | None = strawberry.field(default=None, description="Those of the lesson.")
+    from_: datetime | None = strawberry.field(
+        default=None, name="from", description="Those that end after this instant; with `to` those of a period."
+    )
+    to: datetime | None = strawberry.field(default=None, description="Those that start before this instant.")
+
+    def read(self) -> VideoconferenceFilter | None:
+        """The filter that is meant; None where an id in it is of nothing that conferences are found by."""
+        chat = None if self.chat_id is None else id_of("Chat", self.chat_id)
+        lesson = None if self.lesson_id is None else id_of("Lesson", self.lesson_id)
+        if (self.chat_id is not None and chat is None) or (self.lesson_id is not None and lesson is None):
+            return None
+        return VideoconferenceFilter(
+            name_contains=self.name_contains,
+            statuses=None if self.statuses is None else tuple(self.statuses),
+            types=None if self.types is None else tuple(self.types),
+            chat=None if chat is None else ChatId(chat),
+            lesson=None if lesson is None else LessonId(lesson),
+            start=self.from_,
+            end=self.to,
+        )
+
+
 @strawberry.input(
-    description="A new videoconference. A list of people left out means the chat's; a list given is whole."
+    name="VideoconferenceOrder", description="In which order; what is equal always stands in the same order."
 )
-class CreateVideoconferenceInput:
-    """The window «Добавление видеоконференции»."""
+class VideoconferenceOrderInput:
+    """A column of the registry of videoconferences, and which way."""
 
-    type: VideoconferenceType = strawberry.field(description="Its type.")
-    chat_id: strawberry.ID = strawberry.field(description="Its chat.")
-    name: str | None = strawberry.field(
-        default=None, description="Its name; required for a video call, filled in for an online lesson."
-    )
-    lesson_id: strawberry.ID | None = strawberry.field(
-        default=None, description="The lesson; required for an online lesson of a subject's chat."
-    )
-    starts_at: datetime | None = strawberry.field(default=None, description="Its start; the lesson's by default.")
-    ends_at: datetime | None = strawberry.field(default=None, description="Its end; the lesson's by default.")
-    pupil_ids: list[strawberry.ID] | None = strawberry.field(default=None, description="The pupils who take part.")
-    employee_ids: list[strawberry.ID] | None = strawberry.field(
-        default=None, description="The employees who take part."
-    )
-    parent_ids: list[strawberry.ID] | None = strawberry.field(
-        default=None, description="The parents who take part; only in a video call of a parents' chat."
-    )
-    idempotency_key: str | None = strawberry.field(
-        default=None, description="The client's key, at most 64 characters; repeating it answers with the first result."
-    )
-
-    def form(self) -> VideoconferenceForm:
-        """The form, its ids read; an id that is none of ours is nobody's."""
-        given = {Capacity.PUPIL: self.pupil_ids, Capacity.EMPLOYEE: self.employee_ids, Capacity.PARENT: self.parent_ids}
-        lists = {
-            capacity: frozenset(ParticipantId(id_of("Participant", id) or NO_ONE) for id in ids)
-            for capacity, ids in given.items()
-            if ids is not None
-        }
-        for capacity, people in lists.items():
-            if len(people) > MOST_PEOPLE:
-                raise refuse(ProblemCode.TOO_MANY, LIST_FIELDS[capacity], most=str(MOST_PEOPLE))
-        lesson = None if self.lesson_id is None else LessonId(id_of("Lesson", self.lesson_id) or NO_ONE)
-        return VideoconferenceForm(self.type, self.name, lesson, self.starts_at, self.ends_at, lists or None)
-
-
-@strawberry.type(description="The videoconference is saved.")
-class VideoconferenceSaved:
-    """Success."""
-
-    videoconference: Videoconference = strawberry.field(description="As it is now.")
-
-
-SaveVideoconferenceResult = Annotated[
-    VideoconferenceSaved | Refusal,
-    strawberry.union("SaveVideoconferenceResult", description="What came of saving a videoconference."),
-]
+    field: VideoconferenceOrderField = strawberry.field(description="By what.")
+    direction: OrderDirection = strawberry.field(default=OrderDirection.ASC, description="Which way.")
 
 
 @strawberry.type
 class VideoconferenceQueries:
     """Queries of this module."""
 
-    @strawberry.field(description="The registry of videoconferences, the latest start first.")
+    @strawberry.field(description="The registry of videoconferences, the latest start first unless asked otherwise.")
     async def videoconferences(
         self,
         info: Info,
         organization_id: OrganizationArgument = None,
+        filter: Annotated[
+            VideoconferenceFilterInput | None, strawberry.argument(description="Which videoconferences.")
+        ] = None,
+        order_by: Annotated[
+            VideoconferenceOrderInput | None, strawberry.argument(description="In which order.")
+        ] = None,
         first: First = None,
         after: After = None,
         offset: Offset = None,
     ) -> Connection[Videoconference]:
         """What the viewer may see of it, which may be nothing."""
-        part = window(first, after, offset)
+        part, viewer = window(first, after, offset), await info.context.viewer()
         organization = await chosen_organization(info, organization_id)
+        which = ALL_CONFERENCES if filter is None else filter.read()
+        order = LATEST_FIRST
+        if order_by is not None:
+            order = VideoconferenceOrder(order_by.field, descending=order_by.direction is OrderDirection.DESC)
         page: Page[VideoconferenceView] = Page((), 0)
-        if organization is not None:
-            viewer = await info.context.viewer()
-            page = await info.context.parts.views.videoconferences(viewer, organization, part)
+        if organization is not None and which is not None:
+            page = await info.context.parts.views.videoconferences(viewer, organization, part, which=which, order=order)
         return Connection[Videoconference].of(page, part, Videoconference.of)
 
     @strawberry.field(description="A videoconference; null if there is none that the viewer may know of.")
@@ -223,65 +298,28 @@ class VideoconferenceQueries:
         inside = id_of("Videoconference", id)
         return None if inside is None else await videoconference_by_id(info, VideoconferenceId(inside))
 
-
-@strawberry.type
-class VideoconferenceMutations:
-    """Mutations of this module."""
-
-    @strawberry.mutation(
-        description="Makes a videoconference, which will start and end by itself.", extensions=[RefusalsAsData()]
+    @strawberry.field(
+        description="What a new videoconference of a chat begins with; null for who may not create one for it."
     )
-    async def create_videoconference(
+    async def videoconference_defaults(
         self,
         info: Info,
-        input: Annotated[CreateVideoconferenceInput, strawberry.argument(description="What it is to be.")],
-    ) -> SaveVideoconferenceResult:
-        """All problems of the form at once."""
-        chat = ChatId(id_of("Chat", input.chat_id) or NO_ONE)
-        id = await info.context.parts.use_cases.create_videoconference(
-            await info.context.viewer(), chat, input.form(), idempotency_key=input.idempotency_key
+        type: Annotated[VideoconferenceType, strawberry.argument(description="Its type.")],
+        chat_id: Annotated[strawberry.ID, strawberry.argument(description="Its chat.")],
+        lesson_id: Annotated[
+            strawberry.ID | None,
+            strawberry.argument(description="Its lesson; one that cannot be chosen there counts as none."),
+        ] = None,
+    ) -> VideoconferenceDefaults | None:
+        """Null also for a chat that is archived, or not the viewer's to know."""
+        viewer, chat = await info.context.viewer(), id_of("Chat", chat_id)
+        lesson = None if lesson_id is None else id_of("Lesson", lesson_id)
+        if chat is None:
+            return None
+        found = await info.context.parts.views.videoconference_defaults(
+            viewer, type, ChatId(chat), None if lesson is None else LessonId(lesson)
         )
-        return await _saved(info, id)
-
-    @strawberry.mutation(description="Ends an active videoconference before its time.", extensions=[RefusalsAsData()])
-    async def finish_videoconference(
-        self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The videoconference.")]
-    ) -> SaveVideoconferenceResult:
-        """One that is finished already answers as it is."""
-        inside = VideoconferenceId(id_of("Videoconference", id) or NO_ONE)
-        await info.context.parts.use_cases.finish_videoconference(await info.context.viewer(), inside)
-        return await _saved(info, inside)
-
-
-@strawberry.type
-class VideoconferenceSubscriptions:
-    """Subscriptions of this module."""
-
-    @strawberry.subscription(
-        description="The videoconference: its present state first, then every change in order, once each."
-    )
-    async def videoconference(
-        self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The videoconference.")]
-    ) -> AsyncGenerator[Videoconference, None]:
-        """Completes when the conference is no longer open to the viewer (CONF-19)."""
-        inside = id_of("Videoconference", id)
-        if inside is None:
-            raise PublicError("Not found.", code="NOT_FOUND")
-        viewer = await info.context.viewer()
-        async with info.context.parts.changes.watch(VideoconferenceId(inside)) as changes:
-            present = await info.context.parts.views.videoconference(viewer, VideoconferenceId(inside))
-            if present is None:
-                raise PublicError("Not found.", code="NOT_FOUND")
-            yield Videoconference.of(present)
-            async for change in changes:
-                if change.version < present.version:
-                    continue
-                view = change.seen_by(viewer)
-                if view is None:
-                    return
-                if view != present:
-                    present = view
-                    yield Videoconference.of(view)
+        return None if found is None else VideoconferenceDefaults.of(found)
 
 
 async def videoconference_by_id(info: Info, id: VideoconferenceId) -> Videoconference | None:
@@ -290,11 +328,13 @@ async def videoconference_by_id(info: Info, id: VideoconferenceId) -> Videoconfe
     return None if view is None else Videoconference.of(view)
 
 
-async def _saved(info: Info, id: VideoconferenceId) -> VideoconferenceSaved:
-    """The conference that the viewer has just worked on, even if they take no part in it."""
-    viewer = await info.context.viewer()
-    reader = replace(viewer, granted=viewer.granted | {Permission.REGISTRY_VIEW})
-    view = await info.context.parts.views.videoconference(reader, id)
-    if view is None:
-        raise refuse(ProblemCode.NOT_FOUND, "id")
-    return VideoconferenceSaved(videoconference=Videoconference.of(view))
+def _people(filter: ParticipantFilter | None) -> TakingPartFilter:
+    if filter is None:
+        return TakingPartFilter()
+    return TakingPartFilter(
+        capacity=filter.capacity,
+        name_contains=filter.name_contains,
+        school_class=class_id(filter.school_class_id),
+        blocked=filter.blocked,
+        not_in_chat=chat_id(filter.not_in_chat_id),
+    )

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from application.account_links import read_callback
+from application.account_links import LinkRefused, read_callback
 from application.use_cases import UseCases
 from application.views import Views
 from domain.errors import Refused
@@ -35,7 +35,7 @@ _PAGE = Template("""<!doctype html>
          background: #fff; box-shadow: 0 1px 12px #0001; }
   h1 { margin: 0 0 .75rem; font-size: 1.35rem; }
   p { margin: 0 0 1rem; overflow-wrap: anywhere; }
-  a { display: block; padding: .8rem; border-radius: .6rem; background: #07f; color: #fff; text-align: center;
+  a { display: block; padding: .8rem; border-radius: .6rem; background: #0063d6; color: #fff; text-align: center;
       text-decoration: none; }
 </style>
 </head>
@@ -64,29 +64,38 @@ def vk_id_routes(use_cases: UseCases, views: Views, *, public_url: str) -> list[
     async def callback(request: Request) -> Response:
         try:
             linked = await use_cases.complete_account_link(
-                read_callback(request.query_params), browser=request.cookies.get(cookie)
+                read_callback(_once(request)), browser=request.cookies.get(cookie)
             )
         except Refused as refused:
             return _refused(refused)
         name = await views.name_of_account(linked.person_id)
-        whose = f"Учётная запись: <b>{escape(name)}</b>." if name else ""
+        whose = f"Учётная запись: <b>{escape(name)}</b>" if name else ""
         body = (
             f"<p>Теперь чаты и видеоконференции Сферума доступны вам в электронной школе. {whose}</p>"
             "<p>Если это не ваша учётная запись, откройте в электронной школе вкладку «Чаты» "
             "и нажмите «Отвязать учётную запись».</p>"
         )
-        if linked.return_to is not None:
-            body += f'<a href="{escape(linked.return_to)}">Вернуться</a>'
-        answer = _page("Учебный профиль привязан", body, 200)
+        answer = _page("Учебный профиль привязан", body + _way_back(linked.return_to), 200)
         answer.delete_cookie(cookie, path="/", httponly=True, secure=secure, samesite="lax")
         return answer
 
     return [Route(START_PATH, start), Route(CALLBACK_PATH, callback)]
 
 
+def _once(request: Request) -> dict[str, str]:
+    """The parameters that were given once: what is there twice is nobody's (RFC 6749, 3.1)."""
+    given = request.query_params
+    return {name: value for name, value in given.items() if len(given.getlist(name)) == 1}
+
+
 def _refused(refused: Refused) -> HTMLResponse:
     sentences = " ".join(message_of(problem, "ru") for problem in refused.problems)
-    return _page("Привязать не получилось", f"<p>{escape(sentences)}</p>", 400)
+    return_to = refused.return_to if isinstance(refused, LinkRefused) else None
+    return _page("Привязать не получилось", f"<p>{escape(sentences)}</p>{_way_back(return_to)}", 400)
+
+
+def _way_back(return_to: str | None) -> str:
+    return "" if return_to is None else f'<a href="{escape(return_to)}">Вернуться</a>'
 
 
 def _page(title: str, body: str, status: int) -> HTMLResponse:

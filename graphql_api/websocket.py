@@ -13,17 +13,17 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from application.views import FellBehind
 from graphql_api.access import Authenticate, IssuerUnavailable, Origins, Unauthenticated
-from graphql_api.context import Identity
-from graphql_api.execution import Answer, Engine, RequestRefused
+from graphql_api.context import Context, Identity
+from graphql_api.execution import Answer, Document, Engine, RequestRefused
+from graphql_api.fan_out import FanOut, Subscriber
 from graphql_api.http import MakeContext
 from graphql_api.messages import language_of
 from graphql_api.metrics import SOCKETS, SUBSCRIPTIONS
 from graphql_api.requests import MOST_BYTES, BadRequest, read_json, read_request
+from graphql_api.wires import Message, TooSlow, wire_of
 
 PROTOCOL = "graphql-transport-ws"
 INIT_WITHIN_SECONDS = 5.0
-SEND_WITHIN_SECONDS = 10.0
-"""A client that does not read for so long is dropped."""
 MOST_SUBSCRIPTIONS = 50
 MOST_ID_CHARACTERS = 128
 MOST_REASON_BYTES = 123
@@ -65,6 +65,7 @@ class WebSocketEndpoint:
         self.engine = engine
         self.authenticate = authenticate
         self.make_context = make_context
+        self.fan_out = FanOut(engine, make_context)
         self._origins = origins
         self._sockets_per_user = sockets_per_user
         self._sockets: Counter[str] = Counter()
@@ -96,40 +97,74 @@ class WebSocketEndpoint:
             del self._sockets[identity.user]
 
 
+class _Operation:
+    """One operation of a socket: a task, or a subscription whose news are pushed. Implements `fan_out.Receiver`."""
+
+    __slots__ = ("_connection", "_head", "_id", "work")
+
+    def __init__(self, connection: "_Connection", id: str) -> None:
+        self._connection = connection
+        self._id = id
+        self._head = b'{"id":' + orjson.dumps(id) + b',"type":"next","payload":'
+        self.work: asyncio.Task[None] | Subscriber | None = None
+
+    def stop(self) -> None:
+        match self.work:
+            case Subscriber() as subscriber:
+                subscriber.stop()
+            case asyncio.Task() as task:
+                task.cancel()
+            case None:
+                pass
+
+    def next(self, message: Message) -> None:
+        self._connection.push(message, self._head)
+
+    def failed(self, answer: Answer) -> None:
+        self._connection.forget(self._id, self)
+        self._connection.push_message({"id": self._id, "type": "error", "payload": answer["errors"]})
+
+    def completed(self) -> None:
+        self._connection.forget(self._id, self)
+        self._connection.push_message({"id": self._id, "type": "complete"})
+
+    def fell_behind(self) -> None:
+        self._connection.too_slow()
+
+
 class _Connection:
     """One socket: who it is, and the operations that run on it."""
+
+    __slots__ = (
+        "_ending", "_endpoint", "_identity", "_language", "_operations", "_websocket", "_wire"
+    )  # fmt: skip
 
     def __init__(self, endpoint: WebSocketEndpoint, websocket: WebSocket) -> None:
         self._endpoint = endpoint
         self._websocket = websocket
+        self._wire = wire_of(websocket, self.too_slow)
         self._language = language_of(websocket.headers.get("accept-language", ""))
         self._identity: Identity | None = None
-        self._operations: dict[str, asyncio.Task[None]] = {}
-        self._closing: asyncio.Future[Close] = asyncio.get_running_loop().create_future()
+        self._operations: dict[str, _Operation] = {}
+        self._ending: asyncio.Task[None] | None = None
 
     async def serve(self) -> None:
-        reading = asyncio.create_task(self._read())
         try:
-            waited: list[asyncio.Future[Any]] = [reading, self._closing]
-            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
-            if self._closing.done():
-                await self._close(self._closing.result())
-            elif error := reading.exception():
-                match error:
-                    case Close():
-                        await self._close(error)
-                    case WebSocketDisconnect():
-                        pass
-                    case _:
-                        log.error("socket_broke", exc_info=error)
-                        await self._close(Close(1011, "Internal error"))
+            await self._read()
+        except Close as close:
+            await self._close(close)
+        except TooSlow:
+            self.too_slow()
+        except WebSocketDisconnect:
+            pass
+        except Exception as error:
+            log.error("socket_broke", exc_info=error)
+            await self._close(Close(1011, "Internal error"))
         finally:
-            tasks = [reading, *self._operations.values()]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            tasks = self._stop_operations()
             if self._identity is not None:
                 self._endpoint.dismiss(self._identity)
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _read(self) -> None:
         try:
@@ -178,8 +213,9 @@ class _Connection:
             case {"type": "subscribe"}:
                 await self._subscribe(_id(message), message.get("payload"))
             case {"type": "complete"}:
-                if task := self._operations.pop(_id(message), None):
-                    task.cancel()
+                if operation := self._operations.pop(_id(message), None):
+                    SUBSCRIPTIONS.dec()
+                    operation.stop()
             case {"type": "ping"}:
                 await self._pong(message)
             case {"type": "pong"}:
@@ -197,73 +233,77 @@ class _Connection:
         if len(self._operations) >= MOST_SUBSCRIPTIONS:
             await self._refuse(id, f"More than {MOST_SUBSCRIPTIONS} operations on one socket.", "LIMIT_EXCEEDED")
             return
-        task = asyncio.create_task(self._operate(id, payload))
-        self._operations[id] = task
-        task.add_done_callback(lambda done: self._ended(id, done))
+        operation = _Operation(self, id)
+        try:
+            given = read_request(payload)
+            document = self._endpoint.engine.document(given.query, given.operation_name, given.variables)
+            if document.type is OperationType.SUBSCRIPTION:
+                assert self._identity is not None
+                fan_out = self._endpoint.fan_out
+                operation.work = fan_out.subscribe(document, given.variables, self._identity, self._language, operation)
+        except BadRequest as error:
+            await self._refuse(id, str(error), "BAD_REQUEST")
+            return
+        except RequestRefused as refused:
+            await self._send_errors(id, self._endpoint.engine.errors(*refused.errors))
+            return
+        self._operations[id] = operation
+        SUBSCRIPTIONS.inc()
+        if operation.work is None:
+            task = asyncio.create_task(self._run(id, operation, document, given.variables))
+            operation.work = task
+            task.add_done_callback(self._ended)
 
-    def _ended(self, id: str, task: asyncio.Task[None]) -> None:
-        if self._operations.get(id) is task:
-            del self._operations[id]
+    def _ended(self, task: asyncio.Task[None]) -> None:
         if task.cancelled():
             return
         match task.exception():
-            case None:
-                return
-            case Close() as close:
-                self._close_soon(close)
-            case WebSocketDisconnect():
+            case None | WebSocketDisconnect():
                 pass
+            case TooSlow() | FellBehind():
+                self.too_slow()
             case error:
                 log.error("operation_broke", exc_info=error)
                 self._close_soon(Close(1011, "Internal error"))
 
-    def _close_soon(self, close: Close) -> None:
-        if not self._closing.done():
-            self._closing.set_result(close)
-
-    async def _operate(self, id: str, payload: dict[str, Any]) -> None:
-        with SUBSCRIPTIONS.track_inprogress():
-            await self._run(id, payload)
-
-    async def _run(self, id: str, payload: dict[str, Any]) -> None:
+    async def _run(self, id: str, operation: _Operation, document: Document, variables: dict[str, Any] | None) -> None:
+        """What is answered once, or whose news have to be pulled."""
         engine = self._endpoint.engine
         try:
-            given = read_request(payload)
-            document = engine.document(given.query, given.operation_name, given.variables)
             if document.type is OperationType.SUBSCRIPTION:
-                async with aclosing(engine.subscribe(document, given.variables, self._context)) as answers:
+                async with aclosing(engine.subscribe(document, variables, self._context)) as answers:
                     async for answer in answers:
-                        await self._next(id, answer)
+                        await self._send({"id": id, "type": "next", "payload": answer})
             else:
-                answer = await engine.execute(document, given.variables, self._context())
+                answer = await engine.execute(document, variables, self._context())
                 if "data" not in answer:
-                    await self._error(id, answer)
+                    # From now on the client may use the id anew.
+                    self.forget(id, operation)
+                    await self._send_errors(id, answer)
                     return
-                await self._next(id, answer)
-        except BadRequest as error:
-            await self._refuse(id, str(error), "BAD_REQUEST")
+                await self._send({"id": id, "type": "next", "payload": answer})
         except RequestRefused as refused:
-            await self._error(id, engine.errors(*refused.errors))
-        except FellBehind:
-            raise Close(COME_BACK, "Too slow: connect again") from None
+            self.forget(id, operation)
+            await self._send_errors(id, engine.errors(*refused.errors))
         else:
-            self._operations.pop(id, None)
+            self.forget(id, operation)
             await self._send({"id": id, "type": "complete"})
 
-    def _context(self) -> Any:
+    def forget(self, id: str, operation: _Operation) -> None:
+        """The operation is over; its id is free."""
+        if self._operations.get(id) is operation:
+            del self._operations[id]
+            SUBSCRIPTIONS.dec()
+
+    def _context(self) -> Context:
         assert self._identity is not None
         return self._endpoint.make_context(self._identity, self._language)
 
-    async def _next(self, id: str, answer: Answer) -> None:
-        await self._send({"id": id, "type": "next", "payload": answer})
-
-    async def _error(self, id: str, answer: Answer) -> None:
-        # From now on the client may use the id anew.
-        self._operations.pop(id, None)
+    async def _send_errors(self, id: str, answer: Answer) -> None:
         await self._send({"id": id, "type": "error", "payload": answer["errors"]})
 
     async def _refuse(self, id: str, message: str, code: str) -> None:
-        await self._error(id, {"errors": [{"message": message, "extensions": {"code": code}}]})
+        await self._send_errors(id, {"errors": [{"message": message, "extensions": {"code": code}}]})
 
     async def _pong(self, ping: dict[str, Any]) -> None:
         payload = ping.get("payload")
@@ -290,14 +330,38 @@ class _Connection:
         return message
 
     async def _send(self, message: dict[str, Any]) -> None:
+        """Waits until the client has read most of what was sent before. Raises TooSlow."""
+        await self._wire.room()
+        self._wire.push(Message(orjson.dumps(message)))
+
+    def push(self, message: Message, head: bytes) -> None:
+        """Sends without waiting; a client that does not read is dropped."""
         try:
-            async with asyncio.timeout(SEND_WITHIN_SECONDS):
-                await self._websocket.send_text(orjson.dumps(message).decode())
-        except TimeoutError:
-            raise Close(COME_BACK, "Too slow: connect again") from None
-        except RuntimeError:
-            # Starlette's word for a socket that is closed already.
-            raise WebSocketDisconnect(1006) from None
+            self._wire.push(message, head)
+        except TooSlow:
+            self.too_slow()
+
+    def push_message(self, message: dict[str, Any]) -> None:
+        """The same for a message that is this socket's alone."""
+        self.push(Message(orjson.dumps(message)), b"")
+
+    def too_slow(self) -> None:
+        """Drops a client that does not read; it comes back and reads the present state."""
+        self._stop_operations()
+        self._wire.drop(COME_BACK, "Too slow: connect again")
+
+    def _stop_operations(self) -> list[asyncio.Task[None]]:
+        operations = list(self._operations.values())
+        self._operations.clear()
+        SUBSCRIPTIONS.dec(len(operations))
+        for operation in operations:
+            operation.stop()
+        return [operation.work for operation in operations if isinstance(operation.work, asyncio.Task)]
+
+    def _close_soon(self, close: Close) -> None:
+        # Whoever reads from the socket is woken by the close, and cleans up.
+        if self._ending is None:
+            self._ending = asyncio.create_task(self._close(close))
 
     async def _close(self, close: Close) -> None:
         if self._websocket.application_state is WebSocketState.CONNECTED:

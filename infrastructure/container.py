@@ -10,18 +10,32 @@ from cryptography.fernet import Fernet
 from dependency_injector import containers, providers
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from application.account_links import AccessTokens, BeginAccountLink, CompleteAccountLink, DepartForVkId
-from application.calls import EndCall, FindCall, HoldStarts, StartCall
+from application.account_links import (
+    AccessTokens,
+    BeginAccountLink,
+    CompleteAccountLink,
+    DepartForVkId,
+    KeepLinksAlive,
+)
+from application.calls import CarryOut, EndCalls, FindCalls, HoldCalls, LookAtCalls, StartCalls
 from application.chats import CreateChat, DeleteChat, UpdateChat
 from application.clock import KeepTime
 from application.erasure import EraseForgotten
+from application.online_lessons import CreateOnlineLesson
 from application.organizations import FoundOrganization, SetChatAdministrator, SetRolePermissions
 from application.ports import Begin
 from application.roster import ApplyRosterEvents
 from application.roster_import import ApplyRosterImport, LookUpKnown, PlanRosterImport, TurnDays
 from application.timetable_import import ApplyTimetableImport, LookUpTime, PlanTimetableImport
+from application.unlinking import DeliverRevocations, UnlinkAccount
 from application.use_cases import UseCases
-from application.videoconferences import CreateVideoconference, FinishVideoconference
+from application.videoconferences import (
+    CreateVideoconference,
+    DeleteVideoconference,
+    FinishVideoconference,
+    JoinVideoconference,
+    UpdateVideoconference,
+)
 from infrastructure.announcements import Announcements
 from infrastructure.db.audit_views import PostgresAuditViews
 from infrastructure.db.cipher import Cipher, token_keys
@@ -33,6 +47,7 @@ from infrastructure.jobs.relay import Relay
 from infrastructure.school.tokens import TokenVerifier
 from infrastructure.settings import Settings
 from infrastructure.sferum.messenger import Sferum
+from infrastructure.sferum.pace import SharedPace
 from infrastructure.vk_id.client import VkId
 
 CALLBACK_PATH = "/vk-id/callback"
@@ -80,11 +95,11 @@ class Container(containers.DeclarativeContainer):
         base_url=settings.provided.vk_api_url,
         access_token=access_tokens,
         renewed=access_tokens.provided.renewed,
-        calls_per_second=settings.provided.vk_calls_per_second,
+        pace=providers.Singleton(SharedPace, redis, settings.provided.vk_calls_per_second),
         timeout_seconds=settings.provided.vk_timeout_seconds,
     )
 
-    start_call = providers.Singleton(StartCall, begin, messenger)
+    prepare_ahead = providers.Callable(lambda settings: timedelta(seconds=settings.prepare_seconds), settings)
     use_cases = providers.Singleton(
         UseCases,
         found_organization=providers.Singleton(FoundOrganization, begin),
@@ -98,14 +113,16 @@ class Container(containers.DeclarativeContainer):
         create_chat=providers.Singleton(CreateChat, begin),
         update_chat=providers.Singleton(UpdateChat, begin),
         delete_chat=providers.Singleton(DeleteChat, begin),
-        apply_roster_events=providers.Singleton(ApplyRosterEvents, begin),
+        apply_roster_events=providers.Singleton(ApplyRosterEvents, begin, prepare_ahead),
         look_up_known=providers.Singleton(LookUpKnown, begin),
         plan_roster_import=providers.Singleton(PlanRosterImport, begin, settings.provided.import_max_removal),
         apply_roster_import=providers.Singleton(ApplyRosterImport, begin, settings.provided.import_max_removal),
         turn_days=providers.Singleton(TurnDays, begin),
         look_up_time=providers.Singleton(LookUpTime, begin),
         plan_timetable_import=providers.Singleton(PlanTimetableImport, begin),
-        apply_timetable_import=providers.Singleton(ApplyTimetableImport, begin, settings.provided.import_max_removal),
+        apply_timetable_import=providers.Singleton(
+            ApplyTimetableImport, begin, settings.provided.import_max_removal, prepare_ahead
+        ),
         begin_account_link=providers.Singleton(
             BeginAccountLink,
             begin,
@@ -114,17 +131,24 @@ class Container(containers.DeclarativeContainer):
         ),
         depart_for_vk_id=providers.Singleton(DepartForVkId, begin, vk_id),
         complete_account_link=providers.Singleton(CompleteAccountLink, begin, vk_id),
-        create_videoconference=providers.Singleton(
-            CreateVideoconference,
-            begin,
-            providers.Callable(lambda settings: timedelta(seconds=settings.prepare_seconds), settings),
-        ),
+        unlink_account=providers.Singleton(UnlinkAccount, begin),
+        deliver_revocations=providers.Singleton(DeliverRevocations, begin, vk_id),
+        keep_links_alive=providers.Singleton(KeepLinksAlive, begin, access_tokens),
+        create_videoconference=providers.Singleton(CreateVideoconference, begin, prepare_ahead),
+        update_videoconference=providers.Singleton(UpdateVideoconference, begin, prepare_ahead),
         finish_videoconference=providers.Singleton(FinishVideoconference, begin),
+        delete_videoconference=providers.Singleton(DeleteVideoconference, begin),
+        join_videoconference=providers.Singleton(JoinVideoconference, begin),
+        create_online_lesson=providers.Singleton(CreateOnlineLesson, begin, prepare_ahead),
         keep_time=providers.Singleton(KeepTime, begin),
-        start_call=start_call,
-        hold_starts=providers.Singleton(HoldStarts, begin),
-        find_call=providers.Singleton(FindCall, begin, messenger, start_call),
-        end_call=providers.Singleton(EndCall, begin, messenger),
+        carry_out=providers.Singleton(
+            CarryOut,
+            providers.Singleton(StartCalls, begin, messenger),
+            providers.Singleton(FindCalls, begin, messenger),
+            providers.Singleton(LookAtCalls, begin, messenger),
+            providers.Singleton(EndCalls, begin, messenger),
+        ),
+        hold_calls=providers.Singleton(HoldCalls, begin),
     )
 
 

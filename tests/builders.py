@@ -244,6 +244,7 @@ def an_account_link(
         person_id=PersonId(person),
         profile=EducationProfile(profile or f"profile of {person}", "Анна И."),
         linked_at=at,
+        renewed_at=at,
         tokens=None if broken else tokens or some_tokens(),
     )
 

@@ -6,18 +6,19 @@ from dataclasses import asdict
 from datetime import datetime
 
 import structlog
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from application.audit import Trail, link_facts, link_subject
-from application.ports import ConcurrentChange
+from application.ports import ChatsOfAccount, ConcurrentChange
 from domain.account_link import (
     AccountLink,
     AccountLinkBroke,
     AccountLinked,
     AccountLinkStatus,
+    AccountUnlinked,
     EducationProfile,
     LinkAttempt,
     Tokens,
@@ -27,7 +28,21 @@ from infrastructure.db import outbox
 from infrastructure.db.cipher import Cipher
 from infrastructure.db.tables import account_links, link_attempts, participants
 
+UNIQUE_VIOLATION = "23505"
+"""SQLSTATE."""
+
 log = structlog.get_logger()
+
+_CHATS_OF = text("""
+select count(m.chat_id) as "all",
+       count(m.chat_id) filter (where o.chat_administrator_id = p.id and not c.archived) as owned,
+       coalesce(bool_or(o.chat_administrator_id = p.id), false) as owns
+from participants p
+join organizations o on o.id = p.organization_id
+left join memberships m on m.participant_id = p.id
+left join chats c on c.id = m.chat_id
+where p.person_id = :person
+""")
 
 
 def seal_tokens(tokens: Tokens, cipher: Cipher) -> bytes:
@@ -62,6 +77,7 @@ class PostgresAccountLinks:
             person_id=PersonId(row.person_id),
             profile=EducationProfile(row.profile_id, row.display_name),
             linked_at=row.linked_at,
+            renewed_at=row.renewed_at,
             tokens=None if row.tokens is None else open_tokens(row.tokens, self._cipher),
             refresh_claimed_until=row.refresh_claimed_until,
         )
@@ -97,6 +113,7 @@ class PostgresAccountLinks:
             "profile_id": link.profile.id,
             "display_name": link.profile.display_name,
             "linked_at": link.linked_at,
+            "renewed_at": link.renewed_at,
             "tokens": None if link.tokens is None else seal_tokens(link.tokens, self._cipher),
             "refresh_claimed_until": link.refresh_claimed_until,
         }
@@ -108,13 +125,18 @@ class PostgresAccountLinks:
                     statement.on_conflict_do_update(index_elements=["person_id"], set_=changing)
                 )
         except IntegrityError as error:
+            if getattr(error.orig, "sqlstate", None) != UNIQUE_VIOLATION:
+                raise
             raise ConcurrentChange from error
+        await self._tell(link)
+
+    async def _tell(self, link: AccountLink) -> None:
         await outbox.write(
             self._connection,
             [
                 outbox.Entry("account", account_id(event.person_id), type(event).__name__, {"person": event.person_id})
                 for event in link.take_events()
-                if isinstance(event, AccountLinked | AccountLinkBroke)
+                if isinstance(event, AccountLinked | AccountLinkBroke | AccountUnlinked)
             ],
         )
 
@@ -132,14 +154,31 @@ class PostgresAccountLinks:
                 self._trail.loaded(subject, link_facts(status) or {})
             self._trail.saved(subject, link_facts(link.status))
 
-    async def forget(self, person: PersonId) -> None:
-        for participant, organization in await self._known_as(person):
-            subject = link_subject(participant, organization)
-            if known := await self.find(person):
+    async def delete(self, link: AccountLink) -> None:
+        person = link.person_id
+        if known := await self.find(person):
+            for participant, organization in await self._known_as(person):
+                subject = link_subject(participant, organization)
                 self._trail.loaded(subject, link_facts(known.status) or {})
                 self._trail.saved(subject, None)
         await self._connection.execute(delete(account_links).where(account_links.c.person_id == person))
-        await self._connection.execute(delete(link_attempts).where(link_attempts.c.person_id == person))
+        await self._tell(link)
+
+    async def renewed_before(self, at: datetime, *, limit: int) -> list[PersonId]:
+        claimed = account_links.c.refresh_claimed_until
+        query = (
+            select(account_links.c.person_id)
+            .where(account_links.c.renewed_at < at, account_links.c.tokens.is_not(None))
+            .where(or_(claimed.is_(None), claimed <= func.clock_timestamp()))
+            # Those that VK ID has no answer for do not stand in the way of the others.
+            .order_by(func.random())
+            .limit(limit)
+        )
+        return [PersonId(person) for person in (await self._connection.execute(query)).scalars()]
+
+    async def chats_of(self, person: PersonId) -> ChatsOfAccount:
+        row = (await self._connection.execute(_CHATS_OF, {"person": person})).one()
+        return ChatsOfAccount(row.all, row.owned if row.owns else None)
 
     async def _known_as(self, person: PersonId) -> Sequence[tuple[ParticipantId, OrganizationId]]:
         known = select(participants.c.id, participants.c.organization_id).where(participants.c.person_id == person)
@@ -176,3 +215,6 @@ class PostgresAccountLinks:
         statement = insert(link_attempts).values(row)
         changing = {name: statement.excluded[name] for name in ("browser", "used")}
         await self._connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=changing))
+
+    async def forget_attempts(self, person: PersonId) -> None:
+        await self._connection.execute(delete(link_attempts).where(link_attempts.c.person_id == person))

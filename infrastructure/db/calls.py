@@ -1,9 +1,11 @@
 """Our records of calls as rows."""
 
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import ARRAY, ColumnElement, Row, Uuid, all_, any_, literal, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -19,10 +21,11 @@ _STATE_COLUMNS = ("sferum_id", "due_at", "until", "ended_at")
 def state_to_columns(state: CallState) -> dict[str, object]:
     """All columns of the state; those that it has not are null."""
     match state:
-        case Asked():
-            name, has = "ASKED", dict[str, object]()
-        case Open(sferum_id):
-            name, has = "OPEN", {"sferum_id": sferum_id}
+        case Asked(sent):
+            # How often Sferum was asked to end it, or to start it: at most once.
+            name, has = "ASKED", dict[str, object](tries=int(sent))
+        case Open(sferum_id, look_at):
+            name, has = "OPEN", {"sferum_id": sferum_id, "due_at": look_at}
         case Ending(sferum_id, due_at, tries):
             name, has = "ENDING", {"sferum_id": sferum_id, "due_at": due_at, "tries": tries}
         case GivenUp(due_at, until):
@@ -36,9 +39,9 @@ def state_from_row(row: Row[Any]) -> CallState:
     """The state of a row."""
     match row.state:
         case "ASKED":
-            return Asked()
+            return Asked(sent=row.tries > 0)
         case "OPEN":
-            return Open(row.sferum_id)
+            return Open(row.sferum_id, row.due_at)
         case "ENDING":
             return Ending(row.sferum_id, row.due_at, row.tries)
         case "GIVEN_UP":
@@ -56,32 +59,54 @@ class PostgresCalls:
         self._connection = connection
 
     async def get(self, id: CallId) -> Call:
-        query = select(calls).where(calls.c.id == id).with_for_update()
-        return _from_row((await self._connection.execute(query)).one())
+        [found] = await self.find_all([id])
+        return found
 
-    async def due(self, at: datetime, *, limit: int) -> list[Call]:
-        query = select(calls).where(calls.c.due_at <= at).order_by(calls.c.due_at).limit(limit)
-        rows = await self._connection.execute(query.with_for_update(skip_locked=True))
-        return [_from_row(row) for row in rows]
+    async def find_all(self, ids: Collection[CallId]) -> list[Call]:
+        if not ids:
+            return []
+        query = select(calls).where(calls.c.id == any_(_array(ids))).order_by(calls.c.id).with_for_update()
+        return [_from_row(row) for row in await self._connection.execute(query)]
 
-    async def next_due(self) -> datetime | None:
-        earliest: datetime | None = (await self._connection.execute(select(func.min(calls.c.due_at)))).scalar_one()
+    async def due(self, at: datetime, *, limit: int, leaving_out: Collection[CallId] = ()) -> list[CallId]:
+        query = select(calls.c.id).where(calls.c.due_at <= at, calls.c.id != all_(_array(leaving_out))).limit(limit)
+        query = query.order_by(calls.c.due_at, calls.c.account, calls.c.id).with_for_update(skip_locked=True)
+        return [CallId(id) for id in (await self._connection.execute(query)).scalars()]
+
+    async def next_due(self, *, leaving_out: Collection[CallId] = ()) -> datetime | None:
+        query = select(calls.c.due_at).where(calls.c.due_at.is_not(None), calls.c.id != all_(_array(leaving_out)))
+        query = query.order_by(calls.c.due_at).limit(1)
+        earliest: datetime | None = (await self._connection.execute(query)).scalar_one_or_none()
         return earliest
 
     async def save(self, call: Call) -> None:
-        row = {
-            "id": call.id,
-            "videoconference_id": call.videoconference_id,
-            "account": call.account,
-            "asked_at": call.asked_at,
-            **state_to_columns(call.state),
-        }
-        statement = insert(calls).values(row)
+        await self.save_all([call])
+
+    async def save_all(self, saved: Sequence[Call]) -> None:
+        if not saved:
+            return
+        # Whatever makes room for another call of its conference comes first.
+        rows = [
+            {
+                "id": call.id,
+                "videoconference_id": call.videoconference_id,
+                "account": call.account,
+                "asked_at": call.asked_at,
+                **state_to_columns(call.state),
+            }
+            for call in sorted(saved, key=lambda call: isinstance(call.state, Asked | Open))
+        ]
+        statement = insert(calls)
         changing = {name: statement.excluded[name] for name in ("state", "tries", *_STATE_COLUMNS)}
         try:
-            await self._connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=changing))
+            await self._connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=changing), rows)
         except IntegrityError as error:
             raise ConcurrentChange from error
+
+
+def _array(ids: Collection[UUID]) -> ColumnElement[Sequence[UUID]]:
+    """One parameter, however many ids."""
+    return literal(list(ids), ARRAY(Uuid))
 
 
 def _from_row(row: Row[Any]) -> Call:

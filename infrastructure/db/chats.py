@@ -30,7 +30,7 @@ from domain.chat import (
     TeachersChat,
     type_of,
 )
-from domain.ids import ChatId, OrganizationId, ParticipantId
+from domain.ids import ChatId, GroupId, OrganizationId, ParticipantId
 from domain.ordering import natural_key, search_key
 from domain.participant import Capacity
 from infrastructure.db import outbox
@@ -125,9 +125,18 @@ class PostgresChats:
         self._trail = trail
         self._loaded: dict[ChatId, _Loaded] = {}
 
-    async def find(self, id: ChatId, *, lock: bool = False) -> Chat | None:
-        found = await self._load(chats.c.id == id, lock=lock)
+    async def find(self, id: ChatId, *, lock: bool = False, deleted: bool = False) -> Chat | None:
+        found = await self._load(chats.c.id == id, lock=lock, deleted=deleted)
         return found[0] if found else None
+
+    async def find_all(self, ids: Collection[ChatId], *, deleted: bool = False) -> list[Chat]:
+        return await self._load(chats.c.id.in_(ids), lock=False, deleted=deleted) if ids else []
+
+    async def oldest_of_group(self, group: GroupId) -> Chat | None:
+        of_group = and_(chats.c.group_id == group, chats.c.archived.is_(False), chats.c.deleted_at.is_(None))
+        query = select(chats.c.id).where(of_group).order_by(chats.c.number).limit(1)
+        id = (await self._connection.execute(query)).scalar_one_or_none()
+        return None if id is None else await self.find(id)
 
     async def following(
         self,
@@ -169,8 +178,10 @@ class PostgresChats:
             self._trail.saved(chat_subject(chat), chat_facts(chat), chat.version)
         await outbox.write(self._connection, [_entry(chat, event) for chat in saved for event in chat.take_events()])
 
-    async def _load(self, where: ColumnElement[bool], *, lock: bool) -> list[Chat]:
-        query = select(chats).where(where, chats.c.deleted_at.is_(None)).order_by(chats.c.id)
+    async def _load(self, where: ColumnElement[bool], *, lock: bool, deleted: bool = False) -> list[Chat]:
+        query = select(chats).where(where).order_by(chats.c.id)
+        if not deleted:
+            query = query.where(chats.c.deleted_at.is_(None))
         rows = (await self._connection.execute(query.with_for_update() if lock else query)).all()
         members: defaultdict[ChatId, Memberships] = defaultdict(dict)
         ids = [row.id for row in rows]
@@ -188,6 +199,7 @@ class PostgresChats:
                 by_hand=by_hand[row.id],
                 named_by_user=row.named_by_user,
                 archived=row.archived,
+                deleted_at=row.deleted_at,
                 version=row.version,
             )
             self._remember(chat, row.revision)

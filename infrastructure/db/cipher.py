@@ -13,11 +13,12 @@ class Cipher:
 
     def __init__(self, keys: str) -> None:
         try:
-            self._fernet = MultiFernet([Fernet(key.strip()) for key in keys.split(",")])
+            fernets = [Fernet(key.strip()) for key in keys.split(",")]
         except ValueError as error:
             raise BadSettings(
                 f"{PREFIX}TOKEN_KEYS: each key must be 32 url-safe base64-encoded bytes, as Fernet.generate_key() makes"
             ) from error
+        self._first, self._fernet = fernets[0], MultiFernet(fernets)
 
     def seal(self, text: str) -> bytes:
         """The text, unreadable without a key."""
@@ -29,6 +30,21 @@ class Cipher:
             return self._fernet.decrypt(sealed).decode()
         except InvalidToken:
             return None
+
+    def reseal(self, sealed: bytes) -> bytes | None:
+        """The same text sealed with the first key; None if the key that sealed it is gone."""
+        try:
+            return self._fernet.rotate(sealed)
+        except InvalidToken:
+            return None
+
+    def is_sealed_with_first_key(self, sealed: bytes) -> bool:
+        """Whether the other keys are of no more use to it."""
+        try:
+            self._first.decrypt(sealed)
+        except InvalidToken:
+            return False
+        return True
 
 
 def token_keys(settings: Settings) -> str:

@@ -4,7 +4,7 @@
 nothing, where plans are made without the values of the parameters.
 """
 
-from infrastructure.db.statements import KIND_TAKES_PART
+from infrastructure.db.statements import THEIRS_AT_MOST
 
 # Who has each capacity now in the organization (domain.roster.Roster.is_).
 CAPABLE = {
@@ -61,19 +61,12 @@ with found as (
 """
 
 # Whoever shares a chat or a conference with the viewer, as far as these are of one class, and they there in one
-# capacity. The members of a conference's chat share the chat already, unless the viewer was added to the conference.
+# capacity.
 _ACQUAINTED = f"""
-taking_part as (
-  select v.id, v.chat_id, v.type, v.removals, false as added
-  from memberships m
-  join chats c on c.id = m.chat_id
-  join videoconferences v on v.chat_id = c.id
-  where m.participant_id = :me and {KIND_TAKES_PART} and not (:me = any(v.removals)) and v.deleted_at is null
-  union all
-  select v.id, v.chat_id, v.type, v.removals, true
-  from videoconference_additions x
-  join videoconferences v on v.id = x.videoconference_id
-  where x.participant_id = :me and not (:me = any(v.removals)) and v.deleted_at is null
+their_conferences as materialized (
+  select v.id, v.chat_id from {THEIRS_AT_MOST}
+  where v.deleted_at is null
+    and exists (select from taking_part t where t.videoconference_id = v.id and t.participant_id = :me)
 ), acquainted as (
   select m.participant_id as id
   from memberships mine
@@ -81,24 +74,15 @@ taking_part as (
   join memberships m on m.chat_id = c.id
   where mine.participant_id = :me and c.deleted_at is null {{as_member}} {{of_class}}
   union
-  select m.participant_id
-  from taking_part v
+  select t.participant_id
+  from their_conferences v
   join chats c on c.id = v.chat_id
-  join memberships m on m.chat_id = c.id
-  where v.added and {KIND_TAKES_PART} and not m.participant_id = any(v.removals) {{as_participant}} {{of_class}}
-  union
-  select x.participant_id
-  from taking_part v
-  join chats c on c.id = v.chat_id
-  join videoconference_additions x on x.videoconference_id = v.id
-  where not x.participant_id = any(v.removals) {{as_added}} {{of_class}}
+  join taking_part t on t.videoconference_id = v.id
+  where true {{as_participant}} {{of_class}}
 )
 """
 AS_MEMBER = "and :capacity = any(m.capacities)"
-AS_PARTICIPANT = """
-  and :capacity = any(m.capacities) and (:capacity <> 'PARENT' or (v.type = 'VIDEO_CALL' and c.type = 'PARENTS'))
-"""
-AS_ADDED = "and x.capacity = :capacity"
+AS_PARTICIPANT = "and t.capacity = :capacity"
 OF_CLASS = "and c.class_id = :school_class"
 
 ACQUAINTANCES = f"""
@@ -118,7 +102,7 @@ where p.id = any(:ids) and (:everywhere or p.organization_id = :organization)
 """
 
 ACQUAINTANCES_BY_ID = f"""
-with {_ACQUAINTED.format(as_member="", as_participant="", as_added="", of_class="")}
+with {_ACQUAINTED.format(as_member="", as_participant="", of_class="")}
 select p.id, p.full_name, p.blocked, p.organization_id from participants p
 where p.id = any(:ids) and p.organization_id = :organization
   and (p.id = :me or (p.id in (select id from acquainted) and p.id in ({EVERYBODY})))
@@ -171,7 +155,7 @@ _LEARNS = """
 """
 
 # The groups that the viewer teaches, in which they learn, or a child of theirs.
-_THEIR_GROUPS = f"""
+THEIR_GROUPS = f"""
 their_groups as (
   select t.group_id from study_group_teachers t where t.participant_id = :me and {_WORKS}
   union
@@ -217,7 +201,7 @@ _SEES_CHAT = """
 """
 
 CLASSES_BY_ID = f"""
-with {_THEIR_GROUPS}
+with {THEIR_GROUPS}
 select {_CLASS_COLUMNS}
 from classes k
 left join participants t on t.id = k.teacher_id
@@ -231,7 +215,7 @@ where k.id = any(:ids) and (:everywhere or k.organization_id = :organization) an
 """
 
 SUBJECTS_BY_ID = f"""
-with {_THEIR_GROUPS}
+with {THEIR_GROUPS}
 select s.id, s.name
 from subjects s
 where s.id = any(:ids) and (:everywhere or s.organization_id = :organization) and (:all_of_them
@@ -246,19 +230,19 @@ GROUP_TAUGHT = f"""
 """
 GROUP_NAME_CONTAINS = "and g.search_key like all(cast(:patterns as text[]))"
 GROUP_OF_SUBJECT = "and g.subject_id = :subject"
-_GROUPS_OF_CLASS = """
+GROUPS_OF_CLASS = """
   select u.group_id
   from classes k
   join enrolments n on n.class_id = k.id
   join study_group_pupils u on u.participant_id = n.participant_id
   where k.id = {school_class} and not k.closed
 """
-GROUP_OF_CLASS = f"and g.id in ({_GROUPS_OF_CLASS.format(school_class=':school_class')})"
+GROUP_OF_CLASS = f"and g.id in ({GROUPS_OF_CLASS.format(school_class=':school_class')})"
 
 _GROUP_COLUMNS = "g.id, g.name, g.sort_key, s.id as subject_id, s.name as subject_name"
 
 GROUPS = f"""
-with {_THEIR_GROUPS}, found as (
+with {THEIR_GROUPS}, found as (
   select g.id, g.sort_key from study_groups g where g.organization_id = :organization and not g.closed {{conditions}}
 )
 select total.count as total, page.*
@@ -273,7 +257,7 @@ order by page.sort_key, page.id
 """
 
 GROUPS_BY_ID = f"""
-with {_THEIR_GROUPS}
+with {THEIR_GROUPS}
 select {_GROUP_COLUMNS}
 from study_groups g
 join subjects s on s.id = g.subject_id
@@ -310,8 +294,11 @@ where not k.closed
 order by k.sort_key, k.id
 """
 
-_LESSON_COLUMNS = """
-  l.id, l.starts_at, l.ends_at, l.cancelled, o.time_zone,
+_LESSON_COLUMNS = f"""
+  l.id, l.organization_id, l.starts_at, l.ends_at, l.cancelled, o.time_zone,
+  l.ends_at > now() and not l.cancelled and not g.closed as to_come,
+  {_WORKS} and (l.substitute_id is not distinct from :me or exists (
+    select from study_group_teachers lt where lt.group_id = l.group_id and lt.participant_id = :me)) as viewer_leads,
   g.id as group_id, g.name as group_name, s.id as subject_id, s.name as subject_name,
   b.id as substitute_id, b.full_name as substitute_name, b.blocked as substitute_blocked
 """
@@ -321,17 +308,17 @@ _LESSON_TABLES = """
   join organizations o on o.id = l.organization_id
   left join participants b on b.id = l.substitute_id
 """
-_THEIR_LESSON = f"""
+THEIR_LESSON = f"""
   (l.group_id in (select group_id from their_groups) or (l.substitute_id = :me and {_WORKS}))
 """
-LESSON_OF_THEIRS = f"and {_THEIR_LESSON}"
+LESSON_OF_THEIRS = f"and {THEIR_LESSON}"
 _MIDNIGHT = """
   cast({day} as timestamp) at time zone (select o.time_zone from organizations o where o.id = :organization)
 """
 LESSON_FROM = f"and l.starts_at >= {_MIDNIGHT.format(day='cast(:first_day as date)')}"
 LESSON_TO = f"and l.starts_at < {_MIDNIGHT.format(day='cast(:last_day as date) + 1')}"
 LESSON_OF_GROUP = "and l.group_id = :study_group"
-LESSON_OF_CLASS = f"and l.group_id in ({_GROUPS_OF_CLASS.format(school_class=':school_class')})"
+LESSON_OF_CLASS = f"and l.group_id in ({GROUPS_OF_CLASS.format(school_class=':school_class')})"
 # From which lessons an online lesson of the chat is made (CONF-05).
 LESSON_FOR_CHAT = f"""
   and l.group_id in (
@@ -342,14 +329,14 @@ LESSON_FOR_CHAT = f"""
     )
     select w.group_id from wanted w where w.type = 'SUBJECT'
     union all
-    {_GROUPS_OF_CLASS.format(school_class="(select w.class_id from wanted w where w.type = 'CLASS')")}
+    {GROUPS_OF_CLASS.format(school_class="(select w.class_id from wanted w where w.type = 'CLASS')")}
     union all
     select g.id from wanted w join study_groups g on g.organization_id = w.organization_id
     where w.type not in ('SUBJECT', 'CLASS'))
 """
 
 LESSONS = f"""
-with {_THEIR_GROUPS}, found as (
+with {THEIR_GROUPS}, found as (
   select l.id, l.starts_at from lessons l where l.organization_id = :organization {{conditions}}
 )
 select total.count as total, page.*
@@ -363,10 +350,10 @@ order by page.starts_at, page.id
 """
 
 LESSONS_BY_ID = f"""
-with {_THEIR_GROUPS}
+with {THEIR_GROUPS}
 select {_LESSON_COLUMNS}
 from lessons l {_LESSON_TABLES}
-where l.id = any(:ids) and (:everywhere or l.organization_id = :organization) and (:all_of_them or {_THEIR_LESSON})
+where l.id = any(:ids) and (:everywhere or l.organization_id = :organization) and (:all_of_them or {THEIR_LESSON})
 """
 
 CHAT_DEFAULTS = f"""

@@ -80,7 +80,7 @@ class PostgresPeopleViews:
     async def people_by_id(
         self, viewer: Viewer, ids: Sequence[ParticipantId]
     ) -> Mapping[ParticipantId, FoundPersonView]:
-        own = viewer.organization_id
+        own = viewer.own_organization
         picks = _works_everywhere(viewer) or (own is not None and may_pick_people(viewer, own))
         rows = await self._rows(
             statements.PEOPLE_BY_ID if picks else statements.ACQUAINTANCES_BY_ID,
@@ -231,7 +231,6 @@ def _acquaintances(wanted: PeopleWanted) -> str:
     return statements.ACQUAINTANCES.format(
         as_member=statements.AS_MEMBER if in_capacity else "",
         as_participant=statements.AS_PARTICIPANT if in_capacity else "",
-        as_added=statements.AS_ADDED if in_capacity else "",
         of_class=statements.OF_CLASS if of_class else "",
         themselves=themselves,
         conditions=_conditions(wanted),
@@ -251,7 +250,7 @@ def _is_someone_in(viewer: Viewer, organization: OrganizationId) -> bool:
 
 
 def _picks_or_sees_registry(viewer: Viewer) -> bool:
-    own = viewer.organization_id
+    own = viewer.own_organization
     return _works_everywhere(viewer) or (
         own is not None and (may_pick_people(viewer, own) or sees_registry(viewer, own))
     )
@@ -262,7 +261,7 @@ def _sees_all_groups(viewer: Viewer) -> bool:
 
 
 def _reach(viewer: Viewer) -> dict[str, object]:
-    return {"everywhere": _works_everywhere(viewer), "organization": viewer.organization_id}
+    return {"everywhere": _works_everywhere(viewer), "organization": viewer.own_organization}
 
 
 def _of(window: Window) -> dict[str, object]:
@@ -317,10 +316,13 @@ def _lesson(row: Row[Any]) -> LessonView:
         substitute = ParticipantView(row.substitute_id, row.substitute_name, row.substitute_blocked)
     return LessonView(
         id=row.id,
+        organization_id=row.organization_id,
         group=StudyGroupView(row.group_id, row.group_name, SubjectView(row.subject_id, row.subject_name)),
         time_zone=row.time_zone,
         starts_at=row.starts_at,
         ends_at=row.ends_at,
         cancelled=row.cancelled,
         substitute=substitute,
+        to_come=row.to_come,
+        viewer_leads=row.viewer_leads,
     )

@@ -68,6 +68,24 @@ class PostgresRosters:
             self._trail.loaded(subject, NO_RIGHTS)
             self._trail.saved(subject, rights)
 
+    async def group(self, id: GroupId) -> StudyGroup | None:
+        groups, pupils, teachers = tables.study_groups, tables.study_group_pupils, tables.study_group_teachers
+        query = select(groups, tables.subjects.c.name.label("subject")).join(tables.subjects).where(groups.c.id == id)
+        row = (await self._connection.execute(query)).one_or_none()
+        if row is None:
+            return None
+        members = await self._connection.execute(select(pupils.c.participant_id).where(pupils.c.group_id == id))
+        leaders = select(teachers.c.participant_id).where(teachers.c.group_id == id).order_by(teachers.c.place)
+        return StudyGroup(
+            row.organization_id,
+            row.school_id,
+            row.name,
+            row.subject,
+            frozenset(members.scalars()),
+            tuple((await self._connection.execute(leaders)).scalars()),
+            row.closed,
+        )
+
     async def idle_since_before(self, at: datetime, *, limit: int) -> list[tuple[OrganizationId, ParticipantId]]:
         table = tables.participants
         query = select(table.c.organization_id, table.c.id).where(table.c.idle_since < at)

@@ -257,11 +257,16 @@ videoconferences = Table(
     _text("sort_key", kind=_KEY),
     _text("search_key", kind=_KEY),
     _id("chat_id", "chats.id", index=True),
-    _id("lesson_id", "lessons.id", nullable=True),
+    _id("lesson_id", "lessons.id", nullable=True, index=True),
     _id("made_by", "participants.id", nullable=True),
     Column("starts_at", _INSTANT, nullable=False),
     Column("ends_at", _INSTANT, nullable=False),
     Column("removals", ARRAY(Uuid), nullable=False),
+    # Its people follow from the lesson's group, not the chat (CONF-16); or they are those of its end (CONF-25).
+    Column("of_group", Boolean, nullable=False),
+    Column("frozen", Boolean, nullable=False),
+    Column("set_by_hand", ARRAY(Text), nullable=False),
+    Column("minutes_left_notice", Integer),
     _text("status"),
     # What the present phase has, and nothing else: see `phase_to_columns`.
     Column("begin_at", _INSTANT),
@@ -299,6 +304,16 @@ videoconference_additions = Table(
     PrimaryKeyConstraint("videoconference_id", "participant_id", "capacity"),
 )
 
+videoconference_joins = Table(
+    "videoconference_joins",
+    metadata,
+    Column("number", BigInteger, Identity(), primary_key=True),
+    _id("videoconference_id", "videoconferences.id"),
+    _id("participant_id", "participants.id"),
+    Column("at", _INSTANT, nullable=False),
+    Index(None, "videoconference_id", "number"),
+)
+
 calls = Table(
     "calls",
     metadata,
@@ -331,6 +346,20 @@ account_links = Table(
     Column("linked_at", _INSTANT, nullable=False),
     Column("tokens", LargeBinary),
     Column("refresh_claimed_until", _INSTANT),
+    # When VK ID gave the present pair.
+    Column("renewed_at", _INSTANT, nullable=False, server_default=text("clock_timestamp()")),
+)
+
+# Tokens of which VK ID has still to be told that nobody may use them (LINK-08).
+revocations = Table(
+    "revocations",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    _text("profile_id", nullable=True),
+    Column("tokens", LargeBinary, nullable=False),
+    Column("due_at", _INSTANT, nullable=False, index=True),
+    Column("tries", Integer, nullable=False),
+    Column("claimed_until", _INSTANT),
 )
 
 link_attempts = Table(

@@ -19,6 +19,7 @@ from infrastructure.db.cipher import Cipher
 from infrastructure.db.lessons import PostgresLessons
 from infrastructure.db.organizations import PostgresOrganizations
 from infrastructure.db.registers import PostgresRegisters
+from infrastructure.db.revocations import PostgresRevocations
 from infrastructure.db.roles import PostgresRoles
 from infrastructure.db.rosters import PostgresRosters
 from infrastructure.db.videoconferences import PostgresVideoconferences
@@ -47,6 +48,7 @@ class PostgresUnitOfWork:
         self.videoconferences = PostgresVideoconferences(connection, self._trail)
         self.calls = PostgresCalls(connection)
         self.account_links = PostgresAccountLinks(connection, cipher, self._trail)
+        self.revocations = PostgresRevocations(connection, cipher)
         self.roles = PostgresRoles(connection, self._trail)
         self.answers = PostgresAnswers(connection)
 

@@ -5,26 +5,35 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from application.views import (
+    ALL_CONFERENCES,
     ALL_OPEN_CHATS,
     AS_CREATED,
+    LATEST_FIRST,
     ChatFilter,
     ChatOrder,
     ChatView,
     Claims,
     GroundView,
+    JoinView,
     MemberFilter,
     MembershipView,
+    OnlineLessonView,
     OrganizationView,
     Page,
     ParticipantView,
     SchoolClassView,
     SubjectView,
+    TakingPartFilter,
     TakingPartView,
+    VideoconferenceDefaultsView,
+    VideoconferenceFilter,
+    VideoconferenceOrder,
     VideoconferenceView,
     ViewerView,
     Window,
@@ -35,16 +44,25 @@ from domain.access import (
     PlaceInChat,
     PlaceInConference,
     Viewer,
-    may_finish_conference,
+    conference_actions,
+    may_create_conference,
+    may_pick_people,
+    may_see_chat,
     may_see_conference,
     may_see_link,
+    sees_registry,
 )
 from domain.account_link import AccountLinkStatus
-from domain.chat import ChatType, GroundKind, MembershipRole
-from domain.ids import ChatId, OrganizationId, ParticipantId, PersonId, VideoconferenceId
+from domain.chat import Chat, ChatType, GroundKind, MembershipRole
+from domain.ids import ChatId, LessonId, OrganizationId, ParticipantId, PersonId, VideoconferenceId
+from domain.lesson import Lesson
 from domain.participant import Capacity
+from domain.participation import kinds_that_take_part
+from domain.roster import StudyGroup
 from domain.videoconference import FailureReason, FinishedBy, VideoconferenceStatus, VideoconferenceType
-from infrastructure.db import chat_statements, statements
+from domain.videoconference_form import defaults
+from infrastructure.db import chat_statements, conference_statements, statements
+from infrastructure.db.chats import kind_from_row
 from infrastructure.db.search import patterns
 
 T = TypeVar("T")
@@ -124,15 +142,28 @@ class PostgresViews:
         return _pages(rows, "chat_id", _membership)
 
     async def videoconferences(
-        self, viewer: Viewer, organization: OrganizationId, window: Window
+        self,
+        viewer: Viewer,
+        organization: OrganizationId,
+        window: Window,
+        *,
+        which: VideoconferenceFilter = ALL_CONFERENCES,
+        order: VideoconferenceOrder = LATEST_FIRST,
     ) -> Page[VideoconferenceView]:
-        if not viewer.works_in(organization):
+        registry, me = sees_registry(viewer, organization), viewer.participant_id
+        if not viewer.works_in(organization) or not (registry or me):
             return Page((), 0)
         rows = await self._rows(
-            statements.VIDEOCONFERENCES,
+            conference_statements.conferences(which, order, registry=registry, is_participant=me is not None),
             organization=organization,
-            me=viewer.participant_id,
-            registry=viewer.may(Permission.REGISTRY_VIEW, organization),
+            me=me,
+            patterns=patterns(which.name_contains),
+            statuses=[str(status) for status in which.statuses or ()],
+            types=[str(type) for type in which.types or ()],
+            chat=which.chat,
+            lesson=which.lesson,
+            start=which.start,
+            end=which.end,
             first=window.first,
             offset=window.offset,
         )
@@ -145,23 +176,66 @@ class PostgresViews:
         self, viewer: Viewer, ids: Sequence[VideoconferenceId]
     ) -> Mapping[VideoconferenceId, VideoconferenceView]:
         rows = await self._rows(
-            statements.VIDEOCONFERENCES_BY_ID, ids=list(ids), me=viewer.participant_id, **_reach(viewer)
+            conference_statements.CONFERENCES_BY_ID, ids=list(ids), me=viewer.participant_id, **_reach(viewer)
         )
         return {
             row.id: _for_viewer(viewer, row) for row in rows if may_see_conference(viewer, _place_in_conference(row))
         }
 
     async def taking_part(
-        self, videoconferences: Sequence[VideoconferenceId], capacity: Capacity | None, window: Window
+        self, viewer: Viewer, videoconferences: Sequence[VideoconferenceId], which: TakingPartFilter, window: Window
     ) -> Mapping[VideoconferenceId, Page[TakingPartView]]:
+        statement = conference_statements.taking_part(which, picks=_picks(viewer))
+        return await self._taking_part(statement, viewer, videoconferences, which, window)
+
+    async def joins(
+        self, videoconferences: Sequence[VideoconferenceId], window: Window
+    ) -> Mapping[VideoconferenceId, Page[JoinView]]:
         rows = await self._rows(
-            statements.TAKING_PART,
+            conference_statements.JOINS,
             videoconferences=list(videoconferences),
-            capacity=capacity and str(capacity),
             first=window.first,
             offset=window.offset,
         )
-        return _pages(rows, "videoconference_id", _taking_part)
+        return _pages(rows, "videoconference_id", _join)
+
+    async def online_lessons(self, viewer: Viewer, lessons: Sequence[LessonId]) -> Mapping[LessonId, OnlineLessonView]:
+        rows = await self._rows(
+            conference_statements.ONLINE_LESSONS, lessons=list(lessons), me=viewer.participant_id, **_reach(viewer)
+        )
+        found: dict[LessonId, OnlineLessonView] = {}
+        for row in rows:
+            sees = may_see_conference(viewer, _place_in_conference(row))
+            found[row.lesson_id] = OnlineLessonView(row.unfinished, _for_viewer(viewer, row) if sees else None)
+        return found
+
+    async def videoconference_defaults(
+        self, viewer: Viewer, type: VideoconferenceType, chat: ChatId, lesson: LessonId | None
+    ) -> VideoconferenceDefaultsView | None:
+        rows = await self._rows(
+            conference_statements.DEFAULTS,
+            chat=chat,
+            lesson=lesson,
+            me=viewer.present_participant,
+            registry=Permission.REGISTRY_VIEW in viewer.permissions,
+            **_reach(viewer),
+        )
+        if not rows or rows[0].archived:
+            return None
+        place = _place_in_chat(rows[0])
+        if not (may_see_chat(viewer, place) and may_create_conference(viewer, place)):
+            return None
+        return _defaults(type, rows[0])
+
+    async def default_participants(
+        self, viewer: Viewer, defaults: VideoconferenceDefaultsView, which: TakingPartFilter, window: Window
+    ) -> Page[TakingPartView]:
+        statement = conference_statements.taking_part(which, picks=True, by_default=True)
+        kinds = [str(kind) for kind in kinds_that_take_part(defaults.type, defaults.chat_type)]
+        pages = await self._taking_part(
+            statement, viewer, [defaults.chat], which, window, kinds=kinds, lesson=defaults.lesson
+        )
+        return pages[defaults.chat]
 
     async def _organizations(
         self, viewer: Viewer, id: OrganizationId | None, name_contains: str | None, window: Window
@@ -169,13 +243,39 @@ class PostgresViews:
         rows = await self._rows(
             statements.ORGANIZATIONS,
             everything=viewer.meta_role is MetaRole.SUPERADMINISTRATOR,
-            own=viewer.organization_id,
+            own=viewer.own_organization,
             id=id,
             patterns=patterns(name_contains),
             first=window.first,
             offset=window.offset,
         )
         return Page([_organization(row) for row in rows if row.id is not None], rows[0].total)
+
+    async def _taking_part(
+        self,
+        statement: str,
+        viewer: Viewer,
+        owners: Sequence[UUID],
+        which: TakingPartFilter,
+        window: Window,
+        **more: object,
+    ) -> dict[Any, Page[TakingPartView]]:
+        rows = await self._rows(
+            statement,
+            owners=list(owners),
+            me=viewer.participant_id,
+            registry=Permission.REGISTRY_VIEW in viewer.permissions,
+            capacity=which.capacity and str(which.capacity),
+            patterns=patterns(which.name_contains),
+            school_class=which.school_class,
+            blocked=which.blocked,
+            not_in_chat=which.not_in_chat,
+            first=window.first,
+            offset=window.offset,
+            **_reach(viewer),
+            **more,
+        )
+        return _pages(rows, "owner", _takes_part)
 
     async def _rows(self, statement: str, **parameters: object) -> Rows:
         async with self._engine.connect() as connection:
@@ -194,6 +294,7 @@ def conference_view(row: Mapping[str, Any], viewer: Viewer, place: PlaceInConfer
         type=VideoconferenceType(row["type"]),
         chat_id=row["chat_id"],
         chat_name=row["chat_name"],
+        lesson_id=row["lesson_id"],
         starts_at=row["starts_at"],
         ends_at=row["ends_at"],
         status=status,
@@ -204,7 +305,8 @@ def conference_view(row: Mapping[str, Any], viewer: Viewer, place: PlaceInConfer
         start_problem=FailureReason(row["start_problem"]) if row["start_problem"] else None,
         link=row["link"] if shows_link else None,
         version=row["version"],
-        may_finish=may_finish_conference(viewer, place.chat),
+        actions=conference_actions(viewer, place, status),
+        minutes_left_notice=row["minutes_left_notice"],
     )
 
 
@@ -233,7 +335,13 @@ def _pages(rows: Rows, whose: str, show: Callable[[Row[Any]], T]) -> dict[Any, P
 
 
 def _reach(viewer: Viewer) -> dict[str, object]:
-    return {"everywhere": viewer.meta_role is MetaRole.SUPERADMINISTRATOR, "own": viewer.organization_id}
+    return {"everywhere": viewer.meta_role is MetaRole.SUPERADMINISTRATOR, "own": viewer.own_organization}
+
+
+def _picks(viewer: Viewer) -> bool:
+    """Whether the pickers show them the people of every organization in which they work."""
+    own = viewer.own_organization
+    return viewer.meta_role is MetaRole.SUPERADMINISTRATOR or (own is not None and may_pick_people(viewer, own))
 
 
 def _for_viewer(viewer: Viewer, row: Row[Any]) -> VideoconferenceView:
@@ -246,9 +354,9 @@ def _place_in_conference(row: Row[Any]) -> PlaceInConference:
         type=ChatType(row.chat_type),
         archived=row.chat_archived,
         role=MembershipRole(row.viewer_role) if row.viewer_role else None,
-        teaches=row.viewer_teaches,
+        teaches=bool(row.viewer_teaches),
     )
-    return PlaceInConference(takes_part=bool(row.viewer_takes_part), chat=chat)
+    return PlaceInConference(bool(row.viewer_takes_part), chat, bool(row.viewer_leads_lesson))
 
 
 def _viewer(claims: Claims, row: Row[Any]) -> ViewerView:
@@ -264,7 +372,7 @@ def _viewer(claims: Claims, row: Row[Any]) -> ViewerView:
     else:
         meta_role = None
     is_person = row.participant_id is not None and not claims.roster_service
-    known = row.organization_id is not None
+    known = row.organization_id is not None and not claims.roster_service
     status = AccountLinkStatus.NOT_LINKED
     if row.linked:
         status = AccountLinkStatus.LINKED if row.link_works else AccountLinkStatus.BROKEN
@@ -319,13 +427,17 @@ def _chat(row: Row[Any]) -> ChatView:
         administrator=_person(row, "administrator_id"),
         archived=row.archived,
         version=row.version,
-        place=PlaceInChat(
-            organization_id=row.organization_id,
-            type=ChatType(row.type),
-            archived=row.archived,
-            role=MembershipRole(row.viewer_role) if row.viewer_role else None,
-            teaches=bool(row.viewer_teaches),
-        ),
+        place=_place_in_chat(row),
+    )
+
+
+def _place_in_chat(row: Row[Any]) -> PlaceInChat:
+    return PlaceInChat(
+        organization_id=row.organization_id,
+        type=ChatType(row.type),
+        archived=row.archived,
+        role=MembershipRole(row.viewer_role) if row.viewer_role else None,
+        teaches=bool(row.viewer_teaches),
     )
 
 
@@ -353,6 +465,27 @@ def _membership(row: Row[Any]) -> MembershipView:
     )
 
 
-def _taking_part(row: Row[Any]) -> TakingPartView:
+def _takes_part(row: Row[Any]) -> TakingPartView:
     person = ParticipantView(row.id, row.full_name, row.blocked)
     return TakingPartView(person, tuple(Capacity(kind) for kind in row.kinds))
+
+
+def _join(row: Row[Any]) -> JoinView:
+    return JoinView(ParticipantView(row.id, row.full_name, row.blocked), row.at)
+
+
+def _defaults(type: VideoconferenceType, row: Row[Any]) -> VideoconferenceDefaultsView:
+    chat = Chat(id=row.id, organization_id=row.organization_id, kind=kind_from_row(row), name=row.name)
+    lesson = group = None
+    if row.lesson_id is not None and type is VideoconferenceType.ONLINE_LESSON:
+        organization, starts_at, ends_at = row.organization_id, row.starts_at, row.ends_at
+        lesson = Lesson(organization, row.lesson_school_id, row.lesson_group_id, starts_at, ends_at)
+        group = StudyGroup(organization, row.school_group_id, row.group_name, row.subject_name)
+    return VideoconferenceDefaultsView(
+        type=type,
+        chat=row.id,
+        chat_type=chat.type,
+        lesson=None if lesson is None else row.lesson_id,
+        time_zone=row.time_zone,
+        defaults=defaults(type, chat, lesson, group, ZoneInfo(row.time_zone)),
+    )

@@ -17,36 +17,38 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from application.calls import CallToEnd, CallToFind, CallToStart, EndCall, FindCall, HoldStarts, StartCall, Work
+from application.calls import Batch, CallToFind, CallToStart, CarryOut, HoldCalls, Work, batches
 from application.clock import KeepTime
 from application.erasure import EraseForgotten
 from application.ports import ConcurrentChange, MessengerFailed
 from application.roster_import import TurnDays
 from infrastructure.container import assembled
 from infrastructure.db.pruning import prune
+from infrastructure.jobs.links import deliver_revocations, keep_links_alive
 from infrastructure.jobs.relay import WAKE
 from infrastructure.settings import Settings
 
 SWEEP_AT_LEAST_EVERY = timedelta(seconds=1)
+SWEEP_AGAIN_AFTER = timedelta(milliseconds=250)
+"""When Postgres did not answer."""
+LET_OTHERS = timedelta(milliseconds=20)
 AT_SFERUM_AT_ONCE = 100
 LONGEST_FAREWELL_SECONDS = 7.0
 TIDY_EVERY_SECONDS = 3600
 TURN_AT_LEAST_EVERY = timedelta(seconds=30)
-HOLD_EVERY_SECONDS = 1.0
+HOLD_EVERY_SECONDS = 0.5
 
 log = structlog.get_logger()
 
 
 class ClockKeeper:
-    """Sweeps when something is due, and carries out the work that a sweep leaves, each piece on its own."""
+    """Sweeps when something is due, and carries out the work that a sweep leaves, batch by batch."""
 
-    def __init__(self, keep_time: KeepTime, start: StartCall, hold: HoldStarts, find: FindCall, end: EndCall) -> None:
+    def __init__(self, keep_time: KeepTime, carry_out: CarryOut, hold: HoldCalls) -> None:
         self._keep_time = keep_time
-        self._start = start
+        self._carry_out = carry_out
         self._hold = hold
-        self._find = find
-        self._end = end
-        self._starting: set[CallToStart] = set()
+        self._held: set[CallToStart | CallToFind] = set()
         self._woken = asyncio.Event()
         self._at_sferum = asyncio.Semaphore(AT_SFERUM_AT_ONCE)
         self._running: set[asyncio.Task[None]] = set()
@@ -63,7 +65,7 @@ class ClockKeeper:
                 pause = await self.sweep()
             except (SQLAlchemyError, OSError) as error:
                 log.warning("postgres_away", error=type(error).__name__)
-                pause = SWEEP_AT_LEAST_EVERY
+                pause = SWEEP_AGAIN_AFTER
             except Exception:
                 # The next sweep may meet other rows; a worker that ended would help nobody.
                 log.exception("work_broke", work="sweep")
@@ -74,50 +76,49 @@ class ClockKeeper:
     async def sweep(self) -> timedelta:
         """One sweep; answers with how long nothing is due, as far as is known."""
         swept = await self._keep_time()
-        for work in swept.work:
-            task = asyncio.create_task(self._carry_out(work))
+        for batch in batches(swept.work):
+            self._held |= {work for work in batch.works if isinstance(work, CallToStart | CallToFind)}
+            task = asyncio.create_task(self._do(batch))
             self._running.add(task)
             task.add_done_callback(self._running.discard)
+        for fault in swept.faults:
+            log.error("row_at_fault", id=str(fault.id), pause_s=fault.pause.total_seconds(), exc_info=fault.error)
         if swept.more:
             return timedelta()
         if swept.next_due is None:
             return SWEEP_AT_LEAST_EVERY
-        return max(timedelta(), min(swept.next_due - swept.now, SWEEP_AT_LEAST_EVERY))
+        # What is due and was not ours to take is another worker's at this moment.
+        return max(LET_OTHERS, min(swept.next_due - swept.now, SWEEP_AT_LEAST_EVERY))
 
     async def hold(self) -> None:
-        """Says every second what is still being asked for, until cancelled."""
+        """Says again and again what is still being asked for or looked for, until cancelled."""
         while True:
-            before = set(self._starting)
+            before = set(self._held)
             await asyncio.sleep(HOLD_EVERY_SECONDS)
             try:
-                await self._hold(before & self._starting)
+                await self._hold(before & self._held)
             except (SQLAlchemyError, OSError, ConcurrentChange) as error:
                 log.warning("postgres_away", error=type(error).__name__)
+            except Exception:
+                log.exception("work_broke", work="hold")
 
     async def finish(self) -> None:
         """Waits for work under way at Sferum; what does not end in time is found and finished by another worker."""
         if self._running:
             await asyncio.wait(self._running, timeout=LONGEST_FAREWELL_SECONDS)
 
-    async def _carry_out(self, work: Work) -> None:
-        if isinstance(work, CallToStart):
-            self._starting.add(work)
+    async def _do(self, batch: Batch[Work]) -> None:
+        kind = type(batch.works[0]).__name__
         async with self._at_sferum:
             try:
-                match work:
-                    case CallToStart():
-                        await self._start(work)
-                    case CallToFind():
-                        await self._find(work)
-                    case CallToEnd():
-                        await self._end(work)
+                await self._carry_out(batch)
             except (MessengerFailed, ConcurrentChange, SQLAlchemyError, OSError) as error:
-                # Its row says when it is due again.
-                log.warning("work_failed", work=type(work).__name__, call=str(work.call), error=type(error).__name__)
+                # Its rows say when it is due again.
+                log.warning("work_failed", work=kind, calls=len(batch.works), error=type(error).__name__)
             except Exception:
-                log.exception("work_broke", work=type(work).__name__, call=str(work.call))
+                log.exception("work_broke", work=kind, calls=len(batch.works))
             finally:
-                self._starting -= {work}
+                self._held.difference_update(batch.works)
         # Whatever came of it may have made something due.
         self.wake()
 
@@ -129,13 +130,7 @@ async def run(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     async with assembled(settings) as container:
         use_cases = container.use_cases()
-        keeper = ClockKeeper(
-            use_cases.keep_time,
-            use_cases.start_call,
-            use_cases.hold_starts,
-            use_cases.find_call,
-            use_cases.end_call,
-        )
+        keeper = ClockKeeper(use_cases.keep_time, use_cases.carry_out, use_cases.hold_calls)
         tasks = [
             asyncio.create_task(keeper.run()),
             asyncio.create_task(keeper.hold()),
@@ -143,6 +138,8 @@ async def run(settings: Settings) -> None:
             asyncio.create_task(be_woken(settings, keeper)),
             asyncio.create_task(_tidy(container.engine(), use_cases.erase_forgotten)),
             asyncio.create_task(turn_days(use_cases.turn_days)),
+            asyncio.create_task(deliver_revocations(use_cases.deliver_revocations)),
+            asyncio.create_task(keep_links_alive(use_cases.keep_links_alive)),
         ]
         log.info("worker_works")
         stopping = asyncio.create_task(stop.wait())

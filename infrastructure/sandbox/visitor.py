@@ -55,9 +55,12 @@ async def walk_through(
 
 
 def sms_reader(client: httpx.AsyncClient, sandbox_url: str) -> Callable[[str], Awaitable[str]]:
-    """What reads the last code of a number from the sandbox, whose address may be any on its port."""
+    """What reads the last code of a number, or of an e-mail's owner, from the sandbox, at any address on its port."""
 
     async def last_code(phone: str) -> str:
+        if "@" in phone:
+            people = (await client.get(urljoin(sandbox_url, "/control/people"))).raise_for_status().json()
+            phone = next(person["phone"] for person in people if person["email"] == phone.lower())
         answer = await client.get(urljoin(sandbox_url, f"/control/sms/{phone}"))
         answer.raise_for_status()
         code: str = answer.json()["code"]

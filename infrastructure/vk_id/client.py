@@ -98,6 +98,12 @@ class VkId:
         names = [name for part in ("first_name", "last_name") if isinstance(name := user.get(part), str) and name]
         return EducationProfile(id=id, display_name=" ".join(names) or f"id{id}")
 
+    async def revoke(self, tokens: Tokens) -> None:
+        await self._post("oauth2/revoke", access_token=tokens.access)
+
+    async def log_out(self, tokens: Tokens) -> None:
+        await self._post("oauth2/logout", access_token=tokens.access, device_id=tokens.device_id)
+
     def _tokens(self, answer: Mapping[str, Any], device_id: str) -> Tokens:
         access, refresh, life = (answer.get(name) for name in ("access_token", "refresh_token", "expires_in"))
         if not (isinstance(access, str) and access and isinstance(refresh, str) and refresh):

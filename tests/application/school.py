@@ -6,11 +6,15 @@ from itertools import count
 import pytest
 
 from application.roster import Applied, LessonCancelled, LessonSaved, Told
+from application.surroundings import surroundings
 from domain.access import MetaRole, Viewer
 from domain.account_link import EducationProfile, link
+from domain.audit import SCHEDULE
 from domain.errors import Problem, ProblemCode, Refused
-from domain.ids import OrganizationId, PersonId
+from domain.ids import OrganizationId, PersonId, VideoconferenceId
 from domain.participant import Name, PositionKind
+from domain.participation import People
+from domain.participation import participants as participants_of
 from domain.roster_events import EmployeeHired, PersonSaved, RosterEvent
 from tests.builders import a_viewer, participant, put
 from tests.fakes.world import World
@@ -66,6 +70,16 @@ async def problems_of(request: Awaitable[object]) -> tuple[Problem, ...]:
 def only(code: ProblemCode, *path: str, **facts: str) -> tuple[Problem]:
     """The problems of a refusal with that one alone."""
     return (Problem(code, path, facts),)
+
+
+async def taking_part(world: World, id: VideoconferenceId) -> People:
+    """Who takes part in the conference now, and as what."""
+    async with world.storage.begin(SCHEDULE) as uow:
+        conference = await uow.videoconferences.find(id)
+        assert conference is not None
+        chat = await uow.chats.find(conference.chat_id, deleted=True)
+        assert chat is not None
+        return participants_of(conference, await surroundings(uow, conference, chat))
 
 
 def viewer_of(person: str, *, meta_role: MetaRole | None = None, blocked: bool = False) -> Viewer:

@@ -5,73 +5,36 @@ from datetime import timedelta
 
 import pytest
 
-from application.account_links import (
-    LONGEST_REFRESH,
-    BegunAttempt,
-    Callback,
-    CompletedLink,
-    Departure,
-    read_callback,
-)
-from application.ports import MessengerFailed, Trouble
+from application.account_links import LONGEST_REFRESH, Callback, CompletedLink, read_callback
+from application.ports import Trouble
 from domain.access import Viewer
 from domain.account_link import (
     REFRESH_AHEAD,
-    AccountLink,
     AccountLinkBroke,
     AccountLinked,
     AccountLinkStatus,
-    EducationProfile,
-    Tokens,
 )
 from domain.audit import SCHEDULE
 from domain.errors import ProblemCode
 from domain.ids import PersonId
+from tests.application.linking import (
+    HERS,
+    HIS,
+    KLIMOVA,
+    PETROV,
+    begin,
+    depart,
+    link_anew,
+    link_of,
+    tokens_of,
+    trouble_of,
+)
 from tests.application.school import SCHOOL_SYSTEM, link_account, only, problems_of
-from tests.builders import a_viewer, an_account_link, put, some_tokens
+from tests.builders import an_account_link, put, some_tokens
 from tests.fakes.identity_provider import ACCESS_LIFE
 from tests.fakes.world import ATTEMPT_LIFE, RETURN_TO, World
 
-KLIMOVA, PETROV = a_viewer("klimova"), a_viewer("petrov")
-HERS, HIS = EducationProfile("101", "Анна К."), EducationProfile("202", "Пётр П.")
 INSTANT = timedelta(microseconds=1)
-
-
-async def begin(world: World, viewer: Viewer = KLIMOVA) -> BegunAttempt:
-    """The viewer's new attempt."""
-    return await world.use_cases.begin_account_link(viewer, None)
-
-
-async def depart(world: World, viewer: Viewer = KLIMOVA) -> Departure:
-    """The viewer's browser is on its way to VK ID."""
-    return await world.use_cases.depart_for_vk_id((await begin(world, viewer)).id)
-
-
-async def link_anew(world: World, viewer: Viewer = KLIMOVA, profile: EducationProfile = HERS) -> CompletedLink:
-    """The viewer goes all the way and chooses the profile."""
-    departure = await depart(world, viewer)
-    callback = world.identity_provider.allow(departure.url, profile)
-    return await world.use_cases.complete_account_link(callback, browser=departure.browser)
-
-
-async def link_of(world: World, viewer: Viewer = KLIMOVA) -> AccountLink | None:
-    """The viewer's link as it is kept."""
-    async with world.storage.begin(SCHEDULE) as uow:
-        return await uow.account_links.find(viewer.person_id)
-
-
-async def tokens_of(world: World, viewer: Viewer = KLIMOVA) -> Tokens | None:
-    """The tokens that are kept for the viewer."""
-    link = await link_of(world, viewer)
-    return link.tokens if link else None
-
-
-async def trouble_of(world: World, viewer: Viewer = KLIMOVA) -> Trouble:
-    """Why there is no token."""
-    with pytest.raises(MessengerFailed) as failed:
-        await world.access_tokens(viewer.person_id)
-    assert failed.value.certain
-    return failed.value.trouble
 
 
 # The way there and back
@@ -343,7 +306,7 @@ async def test_of_two_accounts_that_bring_one_profile_at_once_one_has_it(world: 
     )
 
     linked = [await link_of(world, viewer) for viewer in (KLIMOVA, PETROV)]
-    assert sorted(type(result).__name__ for result in results) == ["CompletedLink", "Refused"]
+    assert sorted(type(result).__name__ for result in results) == ["CompletedLink", "LinkRefused"]
     assert [link is None for link in linked].count(True) == 1
 
 
@@ -381,9 +344,27 @@ async def test_a_profile_whose_link_is_broken_still_belongs_to_its_account(world
         ({"payload": '{"state": 1, "code": ["c"], "device_id": ""}', "state": "s"}, Callback()),
         ({"payload": "no JSON", "state": "s"}, Callback()),
         ({"payload": '["state"]'}, Callback()),
+        ({"payload": "[" * 100_000, "state": "s"}, Callback()),
+        ({"payload": '{"state": "s", "code": "' + "c" * 100_000 + '"}'}, Callback()),
+        ({"state": "s" * 5000, "code": "c\x00", "device_id": "\ud800"}, Callback()),
+        ({"payload": '{"state": "\\ud800", "code": "c\\u0000"}'}, Callback()),
+        ({"state": "s", "error": "\x00\n"}, Callback("s", error="\x00\n")),
         ({}, Callback()),
     ],
-    ids=["plain", "an error", "payload", "no texts", "no JSON", "no object", "nothing"],
+    ids=[
+        "plain",
+        "an error",
+        "payload",
+        "no texts",
+        "no JSON",
+        "no object",
+        "deep",
+        "long",
+        "huge",
+        "no text",
+        "odd error",
+        "nothing",
+    ],
 )
 def test_a_callback_is_read_in_either_form(parameters: dict[str, str], callback: Callback) -> None:
     assert read_callback(parameters) == callback
@@ -520,7 +501,8 @@ async def test_while_another_refreshes_a_token_that_still_works_is_handed_out(wo
 async def test_a_link_made_anew_during_a_refresh_keeps_its_own_tokens(world: World, withdrawn: bool) -> None:
     profile = await link_account(world, "klimova")
     world.now += ACCESS_LIFE
-    anew = an_account_link("klimova", tokens=some_tokens("anew"))
+    kept = some_tokens("anew", expire_at=world.now + ACCESS_LIFE)
+    anew = an_account_link("klimova", tokens=kept)
     if withdrawn:
         world.identity_provider.withdraw(profile)
 
@@ -530,7 +512,7 @@ async def test_a_link_made_anew_during_a_refresh_keeps_its_own_tokens(world: Wor
     world.identity_provider.meanwhile = link_meanwhile
     await asyncio.gather(world.access_tokens(KLIMOVA.person_id), return_exceptions=True)
 
-    assert await tokens_of(world) == some_tokens("anew")
+    assert await tokens_of(world) == kept
 
 
 async def test_each_person_has_tokens_of_their_own(world: World) -> None:

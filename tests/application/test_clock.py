@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from application.calls import ANSWER_WITHIN, HELD_FOR, CallToEnd, CallToFind, CallToStart, Work
+from application.calls import HELD_FOR, CallToEnd, CallToFind, CallToStart, Work
 from application.clock import LOOK_FOR_STARTER_EVERY
 from application.ports import Trouble
 from domain.account_link import EducationProfile
@@ -44,7 +44,7 @@ from tests.builders import (
     put,
     subject_chat,
 )
-from tests.fakes.messenger import Mishap, lost_answer, refusal
+from tests.fakes.messenger import Mishap, WorkerDied, death, lost_answer, refusal
 from tests.fakes.world import World
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
@@ -181,7 +181,7 @@ async def test_a_sweep_says_when_the_next_one_is_due(world: World, planned: Vide
 
     assert (waits.now, waits.next_due, waits.work) == (MONDAY_0800, MONDAY_0829, [])
     assert prepares.next_due == MONDAY_0829 + HELD_FOR
-    assert prepared.next_due == MONDAY_0830
+    assert MONDAY_0829 + SECOND < (prepared.next_due or MONDAY_1000) <= MONDAY_0830
     assert (over.next_due, over.more) == (None, False)
 
 
@@ -406,7 +406,7 @@ async def test_while_sferum_does_not_say_which_calls_are_open_no_second_one_is_a
     world.messenger.meet("start_call", lost_answer(done=True))
     world.messenger.meet("open_calls", *[refusal(Trouble.UNAVAILABLE)] * 5)
 
-    await world.come_to(MONDAY_0829 + 3 * ANSWER_WITHIN)
+    await world.come_to(MONDAY_0829 + 4 * HELD_FOR)
     in_the_dark = await world.conference(planned.id)
     await world.come_to(MONDAY_0830 + MINUTE)
 
@@ -422,10 +422,10 @@ async def test_a_call_that_is_still_being_asked_for_is_not_looked_for(world: Wor
 
     for second in range(1, 8):
         world.now = MONDAY_0829 + second * SECOND
-        await world.use_cases.hold_starts(starts)
+        await world.use_cases.hold_calls(starts)
         assert (await world.sweep()).work == []
     await world.do(starts)
-    await world.use_cases.hold_starts(starts)
+    await world.use_cases.hold_calls(starts)
 
     [call] = world.messenger.calls
     phase = (await world.conference(planned.id)).phase
@@ -449,30 +449,55 @@ async def test_a_worker_that_dies_before_it_asks_leaves_the_call_to_another(
 async def test_a_worker_that_dies_before_it_records_the_answer_leaves_a_call_that_another_adopts(
     world: World, planned: Videoconference
 ) -> None:
-    [work] = (await world.sweep(MONDAY_0829)).work
-    assert isinstance(work, CallToStart)
-    started = await world.messenger.start_call(work.account, work.name)
+    world.messenger.meet("start_call", death(done=True))
+    with pytest.raises(WorkerDied):
+        await world.do((await world.sweep(MONDAY_0829)).work)
 
     await world.come_to(MONDAY_0830)
 
+    [call] = world.messenger.calls
     phase = (await world.conference(planned.id)).phase
     assert isinstance(phase, Active)
-    assert phase.link == started.link
-    assert len(world.messenger.calls) == 1
+    assert phase.link == call.link
+    assert world.messenger.asked.count("start_call") == 1
+
+
+async def test_a_worker_that_dies_while_it_asks_leaves_the_call_to_another(
+    world: World, planned: Videoconference
+) -> None:
+    world.messenger.meet("start_call", death(done=False))
+    with pytest.raises(WorkerDied):
+        await world.do((await world.sweep(MONDAY_0829)).work)
+
+    await world.come_to(MONDAY_0829 + 2 * HELD_FOR)
+
+    [call] = world.messenger.calls
+    phase = (await world.conference(planned.id)).phase
+    assert isinstance(phase, Starting)
+    assert phase.link == call.link
 
 
 async def test_an_answer_that_comes_while_the_call_is_looked_for_makes_no_second_call(
     world: World, planned: Videoconference
 ) -> None:
     starts = (await world.sweep(MONDAY_0829)).work
-    looks = (await world.sweep(MONDAY_0829 + HELD_FOR)).work
-    assert [type(work) for work in looks] == [CallToFind]
+    looks: list[Work] = []
 
-    await asyncio.gather(world.do(starts), world.do(looks))
+    async def look_in_vain() -> None:
+        looks.extend((await world.sweep(MONDAY_0829 + HELD_FOR)).work)
+        await world.do(looks)
+
+    world.messenger.meanwhile = look_in_vain
+    await world.do(starts)
+    given_up = await world.conference(planned.id)
     await world.come_to(MONDAY_0830)
     await world.do(looks)
 
     [call] = world.messenger.open
+    assert [type(work) for work in looks] == [CallToFind]
+    assert isinstance(given_up.phase, Starting)
+    assert given_up.phase.link is None
+    assert len(world.messenger.calls) == 2
     phase = (await world.conference(planned.id)).phase
     assert isinstance(phase, Active)
     assert phase.link == call.link
@@ -485,7 +510,7 @@ async def test_a_conference_whose_end_passes_while_its_call_is_asked_for_fails_a
     world: World, planned: Videoconference
 ) -> None:
     asked = await world.sweep(MONDAY_0829)
-    await world.sweep(MONDAY_0915)
+    world.messenger.meanwhile = lambda: world.sweep(MONDAY_0915)
 
     await world.do(asked.work)
     begun = len(world.messenger.open)
@@ -499,13 +524,43 @@ async def test_a_conference_whose_end_passes_while_its_call_is_asked_for_fails_a
 async def test_a_refusal_that_comes_after_the_end_changes_nothing(world: World, planned: Videoconference) -> None:
     world.messenger.meet("start_call", refusal())
     asked = await world.sweep(MONDAY_0829)
-    await world.sweep(MONDAY_0915)
-    failed = await world.conference(planned.id)
+    world.messenger.meanwhile = lambda: world.sweep(MONDAY_0915)
 
     await world.do(asked.work)
 
     after = await world.conference(planned.id)
-    assert (after.phase, after.version) == (failed.phase, failed.version)
+    assert (after.phase, after.version) == (Failed(MONDAY_0915, FailureReason.SFERUM_UNAVAILABLE), 3)
+    assert world.messenger.calls == []
+
+
+@pytest.mark.rule("CONF-18")
+async def test_a_worker_that_comes_to_ask_only_after_the_end_asks_for_nothing(
+    world: World, planned: Videoconference
+) -> None:
+    asked = await world.sweep(MONDAY_0829)
+    await world.sweep(MONDAY_0915)
+
+    await world.do(asked.work)
+
+    assert "start_call" not in world.messenger.asked
+
+
+@pytest.mark.rule("CONF-18")
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_a_call_that_two_workers_are_to_start_is_asked_for_once(
+    world: World, planned: Videoconference, at_once: bool
+) -> None:
+    starts = (await world.sweep(MONDAY_0829)).work
+
+    if at_once:
+        await asyncio.gather(world.do(starts), world.do(starts))
+    else:
+        await world.do(starts)
+        await world.do(starts)
+    await world.come_to(MONDAY_0830)
+
+    assert world.messenger.asked.count("start_call") == 1
+    assert (await world.conference(planned.id)).status is VideoconferenceStatus.ACTIVE
 
 
 async def test_a_call_that_sferum_does_not_end_is_ended_as_soon_as_it_does(

@@ -12,7 +12,6 @@ from domain.errors import ProblemCode
 from domain.ids import ParticipantId, PersonId
 from domain.organization import Organization
 from domain.participant import Capacity, PositionKind
-from domain.participation import participants as participants_of
 from domain.roster import ORGANIZATION_ADMINISTRATOR
 from domain.roster_events import (
     ClassSaved,
@@ -27,7 +26,7 @@ from domain.roster_events import (
     RoleWithdrawn,
     RosterEvent,
 )
-from domain.videoconference import Active, Videoconference
+from domain.videoconference import Active
 from tests.application.school import (
     SCHOOL_SYSTEM,
     SUPERADMINISTRATOR,
@@ -36,6 +35,7 @@ from tests.application.school import (
     known,
     only,
     problems_of,
+    taking_part,
     tell,
 )
 from tests.builders import (
@@ -53,6 +53,7 @@ from tests.builders import (
     participants,
     put,
 )
+from tests.domain.phases import FINISHED
 from tests.fakes.world import World
 
 DIRECTOR, HEAD = PersonId("director"), PersonId("head")
@@ -137,9 +138,8 @@ async def test_a_blocked_administrator_is_not_in_the_registry_and_one_by_role_is
         a_viewer("director", meta_role=MetaRole.CHAT_ADMINISTRATOR),
         a_viewer("teacher"),
         a_viewer("head", meta_role=MetaRole.ORGANIZATION_ADMINISTRATOR, blocked=True),
-        SCHOOL_SYSTEM,
     ],
-    ids=["the chat administrator", "a teacher", "a blocked administrator", "the school system"],
+    ids=["the chat administrator", "a teacher", "a blocked administrator"],
 )
 async def test_nobody_else_chooses_the_chat_administrator(world: World, viewer: Viewer) -> None:
     school = await found_school(world)
@@ -158,8 +158,9 @@ async def test_an_organization_that_is_another_s_or_unknown_is_not_found(world: 
 
     foreign = await problems_of(choose(of_another, SCHOOL, participant("director")))
     unknown = await problems_of(choose(SUPERADMINISTRATOR, OTHER_SCHOOL, participant("director")))
+    to_the_school_system = await problems_of(choose(SCHOOL_SYSTEM, SCHOOL, participant("director")))
 
-    assert foreign == unknown == only(ProblemCode.NOT_FOUND, "organizationId")
+    assert foreign == unknown == to_the_school_system == only(ProblemCode.NOT_FOUND, "organizationId")
 
 
 @pytest.mark.rule("RIGHT-03")
@@ -370,21 +371,33 @@ async def test_the_ground_moves_in_every_conference_that_has_not_ended(world: Wo
     conference = a_videoconference(chat=chat, phase=Active(MONDAY_0830, a_call().id, LINK))
     await put(world.storage.begin, conferences=[conference])
 
-    before = await taking_part(world, conference)
+    before = frozenset(await taking_part(world, conference.id))
     await world.use_cases.set_chat_administrator(SUPERADMINISTRATOR, SCHOOL, participant("head"))
-    chosen = await taking_part(world, conference)
+    chosen = frozenset(await taking_part(world, conference.id))
     await tell(world, EmployeeDismissed(HEAD))
-    without = await taking_part(world, conference)
+    without = frozenset(await taking_part(world, conference.id))
 
     assert (before, chosen, without) == (participants("director"), participants("head"), frozenset())
 
 
-async def taking_part(world: World, conference: Videoconference) -> frozenset[ParticipantId]:
-    """Who takes part in the conference now."""
+@pytest.mark.rule("RIGHT-03")
+async def test_a_new_chat_administrator_comes_into_conferences_from_which_they_were_taken_out_by_hand(
+    world: World,
+) -> None:
+    await school_of_two_administrators(world)
     chat = await world.chat(OtherChat())
-    async with world.storage.begin(SCHEDULE) as uow:
-        held = await uow.rosters.held(conference.additions)
-    return frozenset(participants_of(conference, chat, held))
+    [scheduled, running, another_s] = [a_videoconference(chat=chat, removed=["head", "director"]) for _ in range(3)]
+    running.phase = Active(MONDAY_0830, a_call().id, LINK)
+    another_s.removals = participants("director")
+    over = a_videoconference(chat=chat, phase=FINISHED, removed=["head"])
+    await put(world.storage.begin, conferences=[scheduled, running, another_s, over])
+
+    await world.use_cases.set_chat_administrator(SUPERADMINISTRATOR, SCHOOL, participant("head"))
+
+    kept = [await world.conference(each.id) for each in (scheduled, running, another_s, over)]
+    assert [each.removals for each in kept] == [participants("director")] * 3 + [participants("head")]
+    assert [each.version for each in kept] == [2, 2, 1, 1]
+    assert (await taking_part(world, running.id)).keys() == participants("head")
 
 
 @pytest.mark.rule("AUDIT-01")

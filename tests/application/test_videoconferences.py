@@ -83,7 +83,8 @@ async def chat(world: World) -> Chat:
 async def kept(world: World) -> list[Videoconference]:
     """All conferences that are kept."""
     async with world.storage.begin(SCHEDULE) as uow:
-        return await uow.videoconferences.due(MONDAY_1000 + 365 * A_DAY, limit=100)
+        due = await uow.videoconferences.due(MONDAY_1000 + 365 * A_DAY, limit=100)
+        return await uow.videoconferences.find_all(due)
 
 
 async def a_running_conference(world: World, chat: Chat) -> Videoconference:

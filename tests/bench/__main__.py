@@ -10,11 +10,18 @@ from pathlib import Path
 
 from infrastructure.embedded.postgres import prepare_postgres
 from infrastructure.embedded.valkey import prepare_valkey
-from tests.bench import chats_page, lateness, registry_growth
+from tests.bench import bell, chats_page, conferences_page, fan_out, lateness, registry_growth
 from tests.bench.table import Row, printed
 from tests.servers import database_of, running
 
-ROWS = {"chats": chats_page.measure, "registry": registry_growth.measure, "lateness": lateness.measure}
+ROWS = {
+    "chats": chats_page.measure,
+    "conferences": conferences_page.measure,
+    "registry": registry_growth.measure,
+    "lateness": lateness.measure,
+    "bell": bell.measure,
+    "fan_out": fan_out.measure,
+}
 
 
 async def measured(names: list[str], directory: Path, postgres: str, redis: str) -> list[Row]:

@@ -1,4 +1,4 @@
-"""The floor of row A: a bare Starlette handler that sends the bytes of one statement, without rights or GraphQL."""
+"""The floor of rows A and C: a bare Starlette handler, the bytes of one statement, neither rights nor GraphQL."""
 
 import sys
 from collections.abc import AsyncIterator
@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from infrastructure.settings import load_settings
 
-PAGE = """
+CHATS = """
 select json_build_object('data', json_build_object('chats', json_build_object(
   'totalCount', (select count(*) from chats where organization_id = $1 and not archived and deleted_at is null),
   'edges', coalesce(json_agg(json_build_object('node', json_build_object(
@@ -37,9 +37,25 @@ from (
   order by c.number limit 24
 ) page
 """
+CONFERENCES = """
+select json_build_object('data', json_build_object('videoconferences', json_build_object(
+  'totalCount', (select count(*) from videoconferences where organization_id = $1 and deleted_at is null),
+  'edges', coalesce(json_agg(json_build_object('node', json_build_object(
+    'id', id, 'name', name, 'type', type, 'status', status, 'startsAt', starts_at, 'endsAt', ends_at,
+    'link', case when status = 'ACTIVE' then link end, 'chat', json_build_object('id', chat_id, 'name', chat_name)
+  )) order by starts_at desc, id), '[]'::json))))::text
+from (
+  select v.id, v.name, v.type, v.status, v.starts_at, v.ends_at, v.link, v.chat_id, c.name as chat_name
+  from videoconferences v
+  join chats c on c.id = v.chat_id
+  where v.organization_id = $1 and v.deleted_at is null
+  order by v.starts_at desc, v.id limit 24
+) page
+"""
+PAGES = {"chats": CHATS, "videoconferences": CONFERENCES}
 
 
-def create_app(database_url: str, organization: UUID) -> Starlette:
+def create_app(database_url: str, organization: UUID, statement: str) -> Starlette:
     """The page at `/graphql`, whatever is asked."""
     url = make_url(database_url)
     pool: asyncpg.Pool
@@ -47,7 +63,7 @@ def create_app(database_url: str, organization: UUID) -> Starlette:
     async def page(request: Request) -> Response:
         await request.body()
         # A fresh JSON text each time, compact as ours is.
-        text: str = await pool.fetchval(PAGE, organization)
+        text: str = await pool.fetchval(statement, organization)
         return Response(text.replace('" : ', '":').replace(', "', ',"').encode(), media_type="application/json")
 
     async def ready(request: Request) -> Response:
@@ -71,7 +87,7 @@ if __name__ == "__main__":
     address = load_settings().database_url
     assert address is not None
     uvicorn.run(
-        create_app(address.get_secret_value(), UUID(sys.argv[2])),
+        create_app(address.get_secret_value(), UUID(sys.argv[2]), PAGES[sys.argv[3]]),
         port=int(sys.argv[1]),
         log_level="warning",
         access_log=False,

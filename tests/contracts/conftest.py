@@ -11,7 +11,7 @@ from cryptography.fernet import Fernet
 from sqlalchemy import select
 
 from application.ports import Begin
-from domain.account_link import AccountLinkBroke, AccountLinked
+from domain.account_link import AccountLinkBroke, AccountLinked, AccountUnlinked
 from domain.audit import Facts
 from domain.ids import account_id
 from domain.videoconference import CallReleased, VideoconferenceChanged
@@ -123,7 +123,7 @@ def _as_stored(facts: Facts | None) -> Any:
 
 def _subject(event: Any) -> UUID:
     match event:
-        case AccountLinked(person) | AccountLinkBroke(person):
+        case AccountLinked(person) | AccountLinkBroke(person) | AccountUnlinked(person):
             return account_id(person)
         case VideoconferenceChanged(id):
             return id

@@ -2,12 +2,14 @@
 
 import asyncio
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 
 from application.ports import Begin, ConcurrentChange
 from domain.audit import SCHEDULE
 from domain.call import Asked, Call, CallState, Ended, Ending, GivenUp, Open
+from domain.ids import CallId
 from domain.videoconference import Videoconference
 from tests.builders import (
     MONDAY_0800,
@@ -25,7 +27,9 @@ from tests.builders import (
 
 STATES: dict[str, CallState] = {
     "asked": Asked(),
+    "sent": Asked(sent=True),
     "open": Open("sferum 1"),
+    "open, looked at": Open("sferum 1", MONDAY_0900),
     "ending": Ending("sferum 1", MONDAY_0900, 3),
     "given up": GivenUp(MONDAY_0830, MONDAY_0900),
     "ended": Ended(MONDAY_0900),
@@ -116,8 +120,10 @@ async def test_calls_that_are_due_come_with_the_longest_due_first(begin: Begin, 
         everything = await uow.calls.due(MONDAY_0900, limit=10)
         one = await uow.calls.due(MONDAY_0900, limit=1)
 
-    assert [call.id for call in everything] == [early.id, late.id]
-    assert [call.id for call in one] == [early.id]
+        others = await uow.calls.due(MONDAY_0900, limit=10, leaving_out=[early.id])
+
+    assert everything == [early.id, late.id]
+    assert (one, others) == ([early.id], [late.id])
 
 
 async def test_calls_that_somebody_else_has_locked_are_left_out_of_what_is_due(
@@ -130,7 +136,7 @@ async def test_calls_that_somebody_else_has_locked_are_left_out_of_what_is_due(
         await uow.calls.get(early.id)
         theirs = await another.calls.due(MONDAY_1000, limit=10)
 
-    assert [call.id for call in theirs] == [late.id]
+    assert theirs == [late.id]
 
 
 async def test_the_next_due_instant_of_calls_is_the_earliest_of_all(begin: Begin, conference: Videoconference) -> None:
@@ -141,6 +147,27 @@ async def test_the_next_due_instant_of_calls_is_the_earliest_of_all(begin: Begin
     await put(begin, calls=[a_call(conference, state=state) for state in PAST])
     async with begin(SCHEDULE) as uow:
         assert await uow.calls.next_due() == MONDAY_0830
+        every = await uow.calls.due(MONDAY_1000, limit=10)
+        assert await uow.calls.next_due(leaving_out=every[:1]) == MONDAY_0900
+        assert await uow.calls.next_due(leaving_out=every) is None
+
+
+async def test_calls_are_found_and_saved_together(begin: Begin, conference: Videoconference) -> None:
+    first, second = a_call(conference), a_call(conference, state=PAST[0])
+    await put(begin, calls=[first, second])
+
+    async with begin(SCHEDULE) as uow:
+        found_calls = {call.id: call for call in await uow.calls.find_all([first.id, second.id, CallId(uuid4())])}
+        replaced, another = found_calls[first.id], a_call(conference)
+        replaced.release(at=MONDAY_0830)
+        # The one that makes room comes last, and is written first.
+        await uow.calls.save_all([another, found_calls[second.id], replaced])
+
+    assert found_calls.keys() == {first.id, second.id}
+    assert isinstance((await found(begin, first)).state, GivenUp)
+    assert (await found(begin, another)).state == Asked()
+    async with begin(SCHEDULE) as uow:
+        assert await uow.calls.find_all([]) == []
 
 
 async def test_whoever_gets_a_call_waits_for_who_has_it(begin: Begin, conference: Videoconference) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from itertools import groupby
 
 import pytest
 
@@ -141,9 +142,35 @@ async def test_what_is_due_comes_with_the_longest_due_first(begin: Begin, chat: 
     async with begin(SCHEDULE) as uow:
         everything = await uow.videoconferences.due(MONDAY_0900, limit=10)
         two = await uow.videoconferences.due(MONDAY_0900, limit=2)
+        others = await uow.videoconferences.due(MONDAY_0900, limit=2, leaving_out=two)
 
-    assert [conference.due_at for conference in everything] == [MONDAY_0800, MONDAY_0830, MONDAY_0900]
-    assert [conference.due_at for conference in two] == [MONDAY_0800, MONDAY_0830]
+    assert everything == [conferences[place].id for place in (1, 3, 0)]
+    assert (two, others) == (everything[:2], everything[2:])
+
+
+async def test_what_is_due_is_told_apart_by_whether_it_is_still_scheduled(begin: Begin, chat: Chat) -> None:
+    scheduled, active = due(chat, MONDAY_0800), a_videoconference(chat=chat, phase=ACTIVE)
+    await put(begin, conferences=[scheduled, active])
+
+    async with begin(SCHEDULE) as uow:
+        found_due = [await uow.videoconferences.due(MONDAY_1000, limit=10, scheduled=is_so) for is_so in (True, False)]
+
+    assert found_due == [[scheduled.id], [active.id]]
+
+
+async def test_of_what_is_due_at_one_instant_the_conferences_of_an_organization_come_together(
+    begin: Begin, chat: Chat
+) -> None:
+    other_chat = a_chat(organization=OTHER_SCHOOL)
+    await put(begin, organization=an_organization(school_id="other school"), chats=[other_chat])
+    conferences = [due(each, MONDAY_0800) for each in (chat, other_chat) * 6]
+    await put(begin, conferences=conferences)
+
+    async with begin(SCHEDULE) as uow:
+        found_due = await uow.videoconferences.due(MONDAY_0900, limit=100)
+
+    organizations = {conference.id: conference.organization_id for conference in conferences}
+    assert len(list(groupby(organizations[id] for id in found_due))) == 2
 
 
 async def test_what_somebody_else_has_locked_is_left_out_of_what_is_due(begin: Begin, chat: Chat) -> None:
@@ -156,9 +183,9 @@ async def test_what_somebody_else_has_locked_is_left_out_of_what_is_due(begin: B
     async with begin(SCHEDULE) as uow:
         afterwards = await uow.videoconferences.due(MONDAY_1000, limit=10)
 
-    assert [conference.id for conference in mine] == [first.id]
-    assert [conference.id for conference in theirs] == [second.id, third.id]
-    assert [conference.id for conference in afterwards] == [first.id, second.id, third.id]
+    assert mine == [first.id]
+    assert theirs == [second.id, third.id]
+    assert afterwards == [first.id, second.id, third.id]
 
 
 async def test_the_next_due_instant_is_the_earliest_of_all(begin: Begin, chat: Chat) -> None:
@@ -170,6 +197,55 @@ async def test_the_next_due_instant_is_the_earliest_of_all(begin: Begin, chat: C
     await put(begin, conferences=[due(chat, MONDAY_0900), due(chat, MONDAY_0830)])
     async with begin(SCHEDULE) as uow:
         assert await uow.videoconferences.next_due() == MONDAY_0830
+        [first] = await uow.videoconferences.due(MONDAY_0830, limit=10)
+        assert await uow.videoconferences.next_due(leaving_out=[first]) == MONDAY_0900
+
+
+async def test_conferences_are_found_and_saved_together_each_as_by_itself(
+    begin: Begin, storage: Storage, chat: Chat
+) -> None:
+    known = [a_videoconference(chat=chat, added={"petrov": Capacity.PUPIL}) for _ in range(3)]
+    await put(begin, conferences=known)
+    new = a_videoconference(chat=chat, removed=["belov"])
+    before = len(await storage.audit())
+
+    async with begin(SCHEDULE) as uow:
+        kept = await uow.videoconferences.find_all([*(each.id for each in known), new.id], lock=True)
+        for conference in kept:
+            conference.delete(at=MONDAY_0830) if conference.id == known[0].id else conference.keep_time(at=MONDAY_1000)
+        await uow.videoconferences.save_all([*kept, new])
+
+    async with begin(SCHEDULE) as uow:
+        found_ones = {
+            each.id: each for each in await uow.videoconferences.find_all([each.id for each in (*known, new)])
+        }
+        assert await uow.videoconferences.find_all([]) == []
+    assert found_ones.keys() == {known[1].id, known[2].id, new.id}
+    assert [state_of(found_ones[each.id]) for each in (*kept, new) if each.id != known[0].id] == [
+        state_of(each) for each in (*kept, new) if each.id != known[0].id
+    ]
+    assert len(await storage.audit()) - before == 4
+
+
+async def test_of_several_none_is_saved_if_somebody_saved_one_meanwhile(begin: Begin, chat: Chat) -> None:
+    first, second = a_videoconference(chat=chat), a_videoconference(chat=chat)
+    await put(begin, conferences=[first, second])
+
+    async def rename_both_too_late() -> None:
+        async with begin(SCHEDULE) as uow:
+            stale = await uow.videoconferences.find_all([first.id, second.id])
+            async with begin(SCHEDULE) as another:
+                [quicker] = await another.videoconferences.find_all([second.id], lock=True)
+                quicker.name = "Педсовет"
+                await another.videoconferences.save(quicker)
+            for conference in stale:
+                conference.name = "Линейка"
+            await uow.videoconferences.save_all(stale)
+
+    with pytest.raises(ConcurrentChange):
+        await rename_both_too_late()
+
+    assert [(await found(begin, each.id)).name for each in (first, second)] == ["Совещание", "Педсовет"]
 
 
 async def test_only_those_put_off_for_want_of_a_starter_wait_for_one_who_is_known_there(

@@ -8,6 +8,7 @@ from domain import access
 from domain.access import MetaRole, Permission, PlaceInConference, Viewer
 from domain.chat import Chat
 from domain.participant import Capacity, PositionKind
+from domain.participation import Surroundings
 from domain.videoconference import Videoconference
 from tests.builders import OTHER_SCHOOL, SCHOOL, a_chat, a_roster, a_videoconference, a_viewer, class_chat
 
@@ -50,7 +51,7 @@ Question = Callable[[Viewer, Videoconference, Chat], bool]
 
 
 def place_of(viewer: Viewer, conference: Videoconference, chat: Chat) -> PlaceInConference:
-    return access.place_in_conference(viewer, conference, chat, conference.additions)
+    return access.place_in_conference(viewer, conference, Surroundings(chat, held=conference.additions))
 
 
 MATRIX: dict[str, tuple[Question, set[str]]] = {
@@ -67,11 +68,11 @@ MATRIX: dict[str, tuple[Question, set[str]]] = {
         MANAGERS,
     ),
     "edit a conference": (
-        lambda viewer, _, chat: access.may_edit_conference(viewer, access.place_in(viewer, chat)),
+        lambda viewer, *place: access.may_edit_conference(viewer, place_of(viewer, *place)),
         MANAGERS,
     ),
     "finish a conference": (
-        lambda viewer, _, chat: access.may_finish_conference(viewer, access.place_in(viewer, chat)),
+        lambda viewer, *place: access.may_finish_conference(viewer, place_of(viewer, *place)),
         MANAGERS,
     ),
     "see the conference": (

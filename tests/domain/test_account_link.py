@@ -69,9 +69,9 @@ def test_a_refresh_replaces_the_pair_and_lets_the_next_one_begin() -> None:
     linked = an_account_link()
     linked.claim_refresh(at=MONDAY_0800, until=MONDAY_0900)
 
-    linked.refreshed(some_tokens("second"))
+    linked.refreshed(some_tokens("second"), at=MONDAY_0829)
 
-    assert linked.tokens == some_tokens("second")
+    assert (linked.tokens, linked.renewed_at) == (some_tokens("second"), MONDAY_0829)
     assert linked.claim_refresh(at=MONDAY_0800, until=MONDAY_0900)
 
 

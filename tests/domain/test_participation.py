@@ -2,13 +2,21 @@
 
 import pytest
 
-from domain.chat import ChatKind, ChatType, OtherChat, TeachersChat
+from domain.chat import Chat, ChatKind, ChatType, OtherChat, TeachersChat
 from domain.grounds import grounds
 from domain.ids import PersonId
 from domain.participant import Capacity, PositionKind
-from domain.participation import default_participants, kinds_that_take_part, participants, starters
+from domain.participation import (
+    Surroundings,
+    default_participants,
+    kinds_that_take_part,
+    named,
+    participants,
+    starters,
+)
+from domain.roster import StudyGroup
 from domain.roster_events import PupilEnrolled, PupilExpelled, apply
-from domain.videoconference import VideoconferenceType
+from domain.videoconference import Videoconference, VideoconferenceType
 from tests.builders import (
     MONDAY_0830,
     a_chat,
@@ -32,6 +40,20 @@ ROSTER = a_roster(
     group_teachers={"алгебра": ["teacher", "colleague"]},
 )
 """The colleague is a parent too."""
+
+
+def around(
+    conference: Videoconference,
+    chat: Chat,
+    *,
+    administrator: str | None = None,
+    group: StudyGroup | None = None,
+    substitute: str | None = None,
+) -> Surroundings:
+    """What the conference's people follow from, while everybody is still what they were named as."""
+    chosen = participant(administrator) if administrator else None
+    stands_in = participant(substitute) if substitute else None
+    return Surroundings(chat, chosen, group, stands_in, named(conference, chosen, group, stands_in))
 
 
 def test_parents_take_part_in_a_video_call_of_a_parents_chat_and_in_nothing_else() -> None:
@@ -91,7 +113,7 @@ def test_whom_a_user_added_takes_part_and_whom_a_user_took_out_does_not() -> Non
     chat = a_chat(class_chat("8 К"), roster=ROSTER)
     conference = a_videoconference(chat=chat, added={"maker": EMPLOYEE}, removed=["classmate"])
 
-    assert participants(conference, chat, conference.additions) == {
+    assert participants(conference, around(conference, chat)) == {
         participant("teacher"): {EMPLOYEE},
         participant("pupil"): {PUPIL},
         participant("maker"): {EMPLOYEE},
@@ -102,14 +124,14 @@ def test_whom_a_user_took_out_stays_out_though_they_were_added_too() -> None:
     chat = a_chat(class_chat("8 К"), roster=ROSTER)
     conference = a_videoconference(chat=chat, added={"classmate": PUPIL}, removed=["classmate"])
 
-    assert participant("classmate") not in participants(conference, chat, conference.additions)
+    assert participant("classmate") not in participants(conference, around(conference, chat))
 
 
 def test_whom_a_user_added_in_another_capacity_takes_part_in_both() -> None:
     chat = a_chat(parents_chat("8 К"), roster=ROSTER)
     conference = a_videoconference(chat=chat, added={"colleague": EMPLOYEE})
 
-    assert participants(conference, chat, conference.additions)[participant("colleague")] == {EMPLOYEE, PARENT}
+    assert participants(conference, around(conference, chat))[participant("colleague")] == {EMPLOYEE, PARENT}
 
 
 def test_whoever_joins_or_leaves_the_chat_joins_or_leaves_the_conference() -> None:
@@ -121,7 +143,7 @@ def test_whoever_joins_or_leaves_the_chat_joins_or_leaves_the_conference() -> No
 
     chat.follow(grounds(chat.kind, roster, None), at=MONDAY_0830)
 
-    assert participants(conference, chat, conference.additions) == {participant("newcomer"): {PUPIL}}
+    assert participants(conference, around(conference, chat)) == {participant("newcomer"): {PUPIL}}
 
 
 def test_the_call_is_started_by_the_first_of_administrator_substitute_chats_administrators_maker_and_employees() -> (
@@ -130,7 +152,7 @@ def test_the_call_is_started_by_the_first_of_administrator_substitute_chats_admi
     chat = a_chat(subject_chat("алгебра"), roster=ROSTER, chat_administrator="head")
     conference = a_videoconference(chat=chat, made_by="maker", added={"late": EMPLOYEE, "classmate": PUPIL})
 
-    wanted = starters(conference, chat, participant("head"), participant("substitute"), conference.additions)
+    wanted = starters(conference, around(conference, chat, administrator="head", substitute="substitute"))
 
     assert wanted == (
         participant("head"),
@@ -145,7 +167,7 @@ def test_nobody_starts_a_call_twice_and_no_pupil_or_parent_does() -> None:
     chat = a_chat(parents_chat("8 К"), roster=ROSTER, chat_administrator="teacher")
     conference = a_videoconference(chat=chat, made_by="teacher")
 
-    wanted = starters(conference, chat, participant("teacher"), participant("teacher"), conference.additions)
+    wanted = starters(conference, around(conference, chat, administrator="teacher", substitute="teacher"))
 
     assert wanted == (participant("teacher"),)
 
@@ -153,7 +175,7 @@ def test_nobody_starts_a_call_twice_and_no_pupil_or_parent_does() -> None:
 def test_a_conference_of_an_empty_chat_that_nobody_made_has_no_starter() -> None:
     chat = a_chat()
 
-    assert starters(a_videoconference(chat=chat), chat, None, None, frozenset()) == ()
+    assert starters(a_videoconference(chat=chat), Surroundings(chat)) == ()
 
 
 @pytest.mark.rule("CHAT-32")
@@ -162,7 +184,7 @@ def test_whoever_was_added_in_a_capacity_that_they_have_no_more_takes_no_part() 
     conference = a_videoconference(chat=chat, added={"late": EMPLOYEE, "classmate": PUPIL})
     held = conference.additions - {(participant("late"), EMPLOYEE)}
 
-    taking_part = participants(conference, chat, held)
+    taking_part = participants(conference, Surroundings(chat, held=held))
 
     assert participant("classmate") in taking_part
     assert participant("late") not in taking_part

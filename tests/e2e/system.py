@@ -32,6 +32,8 @@ class System:
     container: Container
     http: httpx.AsyncClient
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    logged: dict[str, int] = field(default_factory=dict)
+    """How long each log was when its process was started."""
 
     @property
     def api(self) -> str:
@@ -41,8 +43,8 @@ class System:
     def sandbox(self) -> str:
         return f"http://127.0.0.1:{self.settings.sandbox_port}"
 
-    def start(self, name: str, command: str) -> None:
-        """Starts `sferum COMMAND`, its log beside the data."""
+    def start(self, name: str, command: str, **others: str) -> None:
+        """Starts `sferum COMMAND`, its log beside the data; `others` are set in its environment too."""
         environment = {
             f"{PREFIX}{key.upper()}": value
             for key, value in {
@@ -56,13 +58,21 @@ class System:
             }.items()
         }
         with (self.settings.data_dir / f"{name}.log").open("ab") as log:
+            self.logged[name] = log.tell()
             self.processes[name] = subprocess.Popen(
                 [sys.executable, "-m", "graphql_api.cli", command],
-                env=os.environ | environment,
+                env=os.environ | environment | others,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
+
+    def works(self, name: str) -> bool:
+        """Whether the worker runs and has told so in its log since it was started."""
+        if name not in self.processes:
+            return False
+        log = (self.settings.data_dir / f"{name}.log").read_bytes()
+        return b"worker_works" in log[self.logged[name] :]
 
     def kill(self, name: str) -> None:
         """kill -9."""

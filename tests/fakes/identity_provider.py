@@ -29,10 +29,11 @@ class Code:
 
 @dataclass
 class Pair:
-    """Tokens that were issued to a device for a profile; of a refreshed pair nothing works any more."""
+    """Tokens that were issued to a device for a profile in a session; of a refreshed pair nothing works any more."""
 
     tokens: Tokens
     profile: EducationProfile
+    session: int
     alive: bool = True
 
 
@@ -47,6 +48,7 @@ class FakeIdentityProvider:
         self.meanwhile: Callable[[], Awaitable[None]] | None = None
         self.exchanges = 0
         self.refreshes = 0
+        self.revocations = 0
         self._clock = clock
         self._codes: dict[str, Code] = {}
         self._pairs: list[Pair] = []
@@ -60,15 +62,22 @@ class FakeIdentityProvider:
 
     def issue(self, profile: EducationProfile, *, device_id: str = "device") -> Tokens:
         """A pair as if the user had just allowed it."""
+        return self._issue(profile, device_id, session=len(self._pairs))
+
+    def _issue(self, profile: EducationProfile, device_id: str, *, session: int) -> Tokens:
         name = len(self._pairs) + 1
         tokens = Tokens(f"access {name}", f"refresh {name}", device_id, self._clock.now + ACCESS_LIFE)
-        self._pairs.append(Pair(tokens, profile))
+        self._pairs.append(Pair(tokens, profile, session))
         return tokens
 
     def withdraw(self, profile: EducationProfile) -> None:
         """No token of the profile is honoured any more."""
         for pair in self._pairs:
             pair.alive = pair.alive and pair.profile != profile
+
+    def works(self, tokens: Tokens) -> bool:
+        """Whether the pair could still be used, its access token now or its refresh token for another."""
+        return any(pair.alive and pair.tokens == tokens for pair in self._pairs)
 
     def authorization_url(self, *, state: str, verifier: str) -> str:
         return f"{ADDRESS}?{urlencode({'state': state, 'code_challenge': challenge_of(verifier)})}"
@@ -87,10 +96,7 @@ class FakeIdentityProvider:
 
     async def profile(self, access_token: str) -> EducationProfile:
         await self._answer()
-        for pair in self._pairs:
-            if pair.alive and pair.tokens.access == access_token and pair.tokens.access_expires_at > self._clock.now:
-                return pair.profile
-        raise AuthorizationFailed
+        return self._pair_of(access_token).profile
 
     async def refresh(self, tokens: Tokens) -> Tokens:
         await self._answer()
@@ -99,7 +105,24 @@ class FakeIdentityProvider:
             same = (pair.tokens.refresh, pair.tokens.device_id) == (tokens.refresh, tokens.device_id)
             if pair.alive and same:
                 pair.alive = False
-                return self.issue(pair.profile, device_id=tokens.device_id)
+                return self._issue(pair.profile, tokens.device_id, session=pair.session)
+        raise AuthorizationFailed
+
+    async def revoke(self, tokens: Tokens) -> None:
+        await self._answer()
+        self.revocations += 1
+        self.withdraw(self._pair_of(tokens.access).profile)
+
+    async def log_out(self, tokens: Tokens) -> None:
+        await self._answer()
+        ended = self._pair_of(tokens.access).session
+        for pair in self._pairs:
+            pair.alive = pair.alive and pair.session != ended
+
+    def _pair_of(self, access_token: str) -> Pair:
+        for pair in self._pairs:
+            if pair.alive and pair.tokens.access == access_token and pair.tokens.access_expires_at > self._clock.now:
+                return pair
         raise AuthorizationFailed
 
     async def _answer(self) -> None:

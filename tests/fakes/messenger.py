@@ -1,6 +1,7 @@
 """A messenger in memory, which fails when it is told to and remembers every chat and call that it ever held."""
 
 from collections import defaultdict, deque
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -9,17 +10,26 @@ from domain.ids import PersonId
 from tests.builders import LINK
 
 
+class WorkerDied(Exception):
+    """Whoever asked is no more."""
+
+
 @dataclass(frozen=True)
 class Mishap:
     """What becomes of one request: how the caller sees it fail, and whether it was done all the same."""
 
-    failure: MessengerFailed
+    failure: MessengerFailed | WorkerDied
     done: bool = False
 
 
 def refusal(trouble: Trouble = Trouble.REFUSED, *, pause: timedelta | None = None) -> Mishap:
     """Surely not done."""
     return Mishap(MessengerFailed(trouble, certain=True, pause=pause))
+
+
+def death(*, done: bool) -> Mishap:
+    """The caller never learns."""
+    return Mishap(WorkerDied(), done)
 
 
 def lost_answer(*, done: bool) -> Mishap:
@@ -62,6 +72,8 @@ class FakeMessenger:
         self.mishaps: defaultdict[str, deque[Mishap]] = defaultdict(deque)
         self.late: list[HeldCall] = []
         self.asked: list[str] = []
+        self.meanwhile: Callable[[], Awaitable[object]] | None = None
+        """What happens, once, while a call is being asked for."""
 
     @property
     def open(self) -> list[HeldCall]:
@@ -96,13 +108,30 @@ class FakeMessenger:
 
     async def start_call(self, account: PersonId, name: str) -> OpenCall:
         mishap = self._begin("start_call")
+        if (meanwhile := self.meanwhile) is not None:
+            self.meanwhile = None
+            await meanwhile()
         call = HeldCall(f"call {len(self.calls) + len(self.late) + 1}", account, name)
         if mishap is None or mishap.done:
             self.calls.append(call)
-        elif not mishap.failure.certain:
+        elif isinstance(mishap.failure, MessengerFailed) and not mishap.failure.certain:
             self.late.append(call)
         _end(mishap)
         return OpenCall(call.id, call.link, call.name)
+
+    async def start_calls(self, account: PersonId, names: Sequence[str]) -> list[OpenCall | MessengerFailed]:
+        """What `meet("start_calls", …)` orders becomes of them all, what `meet("start_call", …)` does of each."""
+        mishap = self._begin("start_calls") if len(names) > 1 else None
+        if mishap is not None and not mishap.done:
+            raise mishap.failure
+        answers: list[OpenCall | MessengerFailed] = []
+        for name in names:
+            try:
+                answers.append(await self.start_call(account, name))
+            except MessengerFailed as failure:
+                answers.append(failure)
+        _end(mishap)
+        return answers
 
     async def open_calls(self, account: PersonId) -> tuple[OpenCall, ...]:
         _end(self._begin("open_calls"))
@@ -115,6 +144,21 @@ class FakeMessenger:
                 if call.id == id and call.account == account:
                     call.open = False
         _end(mishap)
+
+    async def end_calls(self, account: PersonId, ids: Sequence[str]) -> list[MessengerFailed | None]:
+        """As with `start_calls`."""
+        mishap = self._begin("end_calls") if len(ids) > 1 else None
+        if mishap is not None and not mishap.done:
+            raise mishap.failure
+        answers: list[MessengerFailed | None] = []
+        for id in ids:
+            try:
+                await self.end_call(account, id)
+                answers.append(None)
+            except MessengerFailed as failure:
+                answers.append(failure)
+        _end(mishap)
+        return answers
 
     def _begin(self, method: str) -> Mishap | None:
         self.asked.append(method)

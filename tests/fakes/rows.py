@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from copy import copy
 from dataclasses import fields
 from datetime import datetime
@@ -145,12 +145,35 @@ async def save_with_events(rows: Rows[K, R], key: K, row: R, told: list[object])
 
 async def due_rows(rows: Rows[K, D], at: datetime, limit: int) -> list[D]:
     """The longest due first, locked; what others have locked is left out."""
+    keys = await due_keys(rows, at, limit)
+    return [row for key in keys if (row := rows.find(key)) is not None]
+
+
+async def due_keys(
+    rows: Rows[K, D],
+    at: datetime,
+    limit: int,
+    *,
+    leaving_out: Collection[K] = (),
+    wanted: Callable[[D], bool] = lambda _: True,
+    together: Callable[[D], Any] = lambda _: "",
+) -> list[K]:
+    """The same, the keys alone; of those due at one instant the ones that have the same `together` after each other."""
+
+    def is_due(key: K, row: D) -> bool:
+        return row.due_at is not None and row.due_at <= at and key not in leaving_out and wanted(row)
+
     present = rows.present()
-    keys = [key for key, row in present.items() if row.due_at is not None and row.due_at <= at and rows.is_free(key)]
-    keys.sort(key=lambda key: (present[key].due_at or at, str(key)))
-    return [row for key in keys[:limit] if (row := await rows.find_locked(key)) is not None]
+    keys = [key for key, row in present.items() if is_due(key, row) and rows.is_free(key)]
+    keys.sort(key=lambda key: (present[key].due_at or at, str(together(present[key])), str(key)))
+    for key in keys[:limit]:
+        await rows.lock(key)
+    return keys[:limit]
 
 
-def next_due(rows: Rows[K, D]) -> datetime | None:
+def next_due(rows: Rows[K, D], *, leaving_out: Collection[K] = ()) -> datetime | None:
     """The earliest of all."""
-    return min((row.due_at for row in rows.present().values() if row.due_at is not None), default=None)
+    return min(
+        (row.due_at for key, row in rows.present().items() if row.due_at is not None and key not in leaving_out),
+        default=None,
+    )

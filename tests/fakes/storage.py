@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
+from uuid import UUID
 
 from application.audit import (
     NO_RIGHTS,
@@ -26,12 +27,12 @@ from application.audit import (
     role_facts,
     role_subject,
 )
-from application.ports import Answered, ConcurrentChange
+from application.ports import Answered, ChatsOfAccount, ConcurrentChange
 from domain.access import MetaRole, Permission
-from domain.account_link import AccountLink, AccountLinkStatus, LinkAttempt
+from domain.account_link import AccountLink, AccountLinkStatus, LinkAttempt, Revocation
 from domain.audit import AuditCause, Because
 from domain.call import Asked, Call, Open
-from domain.chat import Chat, ChatKind
+from domain.chat import Chat, ChatKind, SubjectChat
 from domain.ids import (
     CallId,
     ChatId,
@@ -49,11 +50,19 @@ from domain.organization import Organization
 from domain.participant import ERASED, Capacity
 from domain.register import Register
 from domain.role import Role
-from domain.roster import Roster
-from domain.videoconference import Failed, FailureReason, Finished, Scheduled, Videoconference, VideoconferenceType
+from domain.roster import Roster, StudyGroup
+from domain.videoconference import (
+    Active,
+    Failed,
+    FailureReason,
+    Finished,
+    Scheduled,
+    Videoconference,
+    VideoconferenceType,
+)
 from tests.builders import MONDAY_0800
 from tests.fakes.registers import InMemoryRegisters
-from tests.fakes.rows import Rows, Table, due_rows, next_due, save_with_events
+from tests.fakes.rows import Rows, Table, due_keys, due_rows, next_due, save_with_events
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -117,6 +126,10 @@ class InMemoryRosters:
             self._trail.loaded(subject, NO_RIGHTS)
             self._trail.saved(subject, rights)
 
+    async def group(self, id: GroupId) -> StudyGroup | None:
+        groups = (roster.groups.get(id) for roster in self._rows.present().values())
+        return next((group for group in groups if group is not None), None)
+
     async def idle_since_before(self, at: datetime, *, limit: int) -> list[tuple[OrganizationId, ParticipantId]]:
         found = sorted(
             (since, participant, roster.organization_id)
@@ -175,9 +188,20 @@ class InMemoryChats:
         self._told = told
         self._trail = trail
 
-    async def find(self, id: ChatId, *, lock: bool = False) -> Chat | None:
+    async def find(self, id: ChatId, *, lock: bool = False, deleted: bool = False) -> Chat | None:
         found = await self._rows.find_locked(id, lock=lock)
-        return None if found is None or found.deleted else self._noted(found, locked=lock)
+        return None if found is None or (found.deleted and not deleted) else self._noted(found, locked=lock)
+
+    async def find_all(self, ids: Collection[ChatId], *, deleted: bool = False) -> list[Chat]:
+        found = [await self.find(id, deleted=deleted) for id in set(ids)]
+        return [chat for chat in found if chat is not None]
+
+    async def oldest_of_group(self, group: GroupId) -> Chat | None:
+        def wanted(chat: Chat) -> bool:
+            return chat.kind == SubjectChat(group) and not chat.archived and not chat.deleted
+
+        # Rows stand in the order in which they were added.
+        return next((self._rows.find(key) for key in self._rows.matching(wanted)), None)
 
     async def following(
         self,
@@ -222,11 +246,17 @@ class InMemoryVideoconferences:
         self,
         rows: Rows[VideoconferenceId, Videoconference],
         rosters: Rows[OrganizationId, Roster],
+        lessons: Rows[LessonId, Lesson],
+        joins: Rows[tuple[VideoconferenceId, ParticipantId, datetime], tuple[()]],
+        lines: Sequence[AuditLine],
         claims: Claims,
         told: list[object],
         trail: Trail,
     ) -> None:
         self._rows = rows
+        self._lessons = lessons
+        self._joins = joins
+        self._lines = lines
         self._rosters = rosters
         self._claims = claims
         self._told = told
@@ -236,11 +266,29 @@ class InMemoryVideoconferences:
         found = await self._rows.find_locked(id, lock=lock)
         return None if found is None or found.deleted else self._noted(found, locked=lock)
 
-    async def due(self, at: datetime, *, limit: int) -> list[Videoconference]:
-        return [self._noted(conference, locked=True) for conference in await due_rows(self._rows, at, limit)]
+    async def find_all(self, ids: Collection[VideoconferenceId], *, lock: bool = False) -> list[Videoconference]:
+        found = [await self.find(id, lock=lock) for id in sorted(set(ids))]
+        return [conference for conference in found if conference is not None]
 
-    async def next_due(self) -> datetime | None:
-        return next_due(self._rows)
+    async def due(
+        self,
+        at: datetime,
+        *,
+        limit: int,
+        scheduled: bool | None = None,
+        leaving_out: Collection[VideoconferenceId] = (),
+    ) -> list[VideoconferenceId]:
+        return await due_keys(
+            self._rows,
+            at,
+            limit,
+            leaving_out=leaving_out,
+            wanted=lambda conference: scheduled in (None, isinstance(conference.phase, Scheduled)),
+            together=lambda conference: conference.organization_id,
+        )
+
+    async def next_due(self, *, leaving_out: Collection[VideoconferenceId] = ()) -> datetime | None:
+        return next_due(self._rows, leaving_out=leaving_out)
 
     async def waiting_for_starter(self, person: PersonId) -> list[Videoconference]:
         def waits(conference: Videoconference) -> bool:
@@ -260,6 +308,36 @@ class InMemoryVideoconferences:
 
         return [self._noted(conference, locked=True) for conference in await self._rows.all_locked(unfinished)]
 
+    async def unfinished_of_lessons(self, lessons: Collection[LessonId]) -> list[Videoconference]:
+        return await self._unfinished(lambda conference: conference.lesson_id in lessons)
+
+    async def unfinished_of_groups(self, groups: Collection[GroupId]) -> list[Videoconference]:
+        lessons = self._lessons.present()
+        of_groups = {id for id, lesson in lessons.items() if lesson.group_id in groups}
+        return await self._unfinished(lambda conference: conference.lesson_id in of_groups)
+
+    async def _unfinished(self, wanted: Callable[[Videoconference], bool]) -> list[Videoconference]:
+        found = await self._rows.all_locked(
+            lambda conference: not conference.deleted and not conference.is_over and wanted(conference)
+        )
+        return [self._noted(conference, locked=True) for conference in found]
+
+    async def changed_fields(self, id: VideoconferenceId, *, since: int) -> tuple[str, ...]:
+        changed = set[str]()
+        for line in self._lines:
+            if line.line.subject.id == id and (line.line.version or 0) > since:
+                changed |= (line.line.difference.after or {}).keys()
+        people = {"added", "removed"}
+        return tuple(sorted(changed - people | ({"participants"} if changed & people else set())))
+
+    async def record_join(self, id: VideoconferenceId, participant: ParticipantId, *, at: datetime) -> None:
+        await self._joins.save((id, participant, at), ())
+
+    async def was_joined(self, id: VideoconferenceId) -> bool:
+        conference = self._rows.present()[id]
+        since = conference.phase.since if isinstance(conference.phase, Active | Finished) else None
+        return since is not None and any(join[0] == id and join[2] >= since for join in self._joins.present())
+
     async def of_lesson(self, lesson: LessonId) -> Videoconference | None:
         ids = self._rows.matching(_is_online_lesson_of(lesson))
         return self._rows.find(ids[0]) if ids else None
@@ -272,6 +350,10 @@ class InMemoryVideoconferences:
                 raise ConcurrentChange
         await save_with_events(self._rows, conference.id, conference, self._told)
         self._trail.saved(conference_subject(conference), conference_facts(conference), conference.version)
+
+    async def save_all(self, conferences: Sequence[Videoconference]) -> None:
+        for conference in conferences:
+            await self.save(conference)
 
     def _noted(self, conference: Videoconference, *, locked: bool) -> Videoconference:
         self._trail.loaded(conference_subject(conference), conference_facts(conference) or {}, locked=locked)
@@ -299,11 +381,19 @@ class InMemoryCalls:
         assert call is not None, "whoever asks for a call has recorded it"
         return call
 
-    async def due(self, at: datetime, *, limit: int) -> list[Call]:
-        return await due_rows(self._rows, at, limit)
+    async def find_all(self, ids: Collection[CallId]) -> list[Call]:
+        found = [await self._rows.find_locked(id) for id in sorted(set(ids))]
+        return [call for call in found if call is not None]
 
-    async def next_due(self) -> datetime | None:
-        return next_due(self._rows)
+    async def due(self, at: datetime, *, limit: int, leaving_out: Collection[CallId] = ()) -> list[CallId]:
+        return await due_keys(self._rows, at, limit, leaving_out=leaving_out, together=lambda call: call.account)
+
+    async def next_due(self, *, leaving_out: Collection[CallId] = ()) -> datetime | None:
+        return next_due(self._rows, leaving_out=leaving_out)
+
+    async def save_all(self, calls: Sequence[Call]) -> None:
+        for call in sorted(calls, key=lambda call: isinstance(call.state, Asked | Open)):
+            await self.save(call)
 
     async def save(self, call: Call) -> None:
         def rivals(other: Call) -> bool:
@@ -324,6 +414,8 @@ class InMemoryAccountLinks:
         rows: Rows[PersonId, AccountLink],
         attempts: Rows[str, LinkAttempt],
         rosters: Rows[OrganizationId, Roster],
+        organizations: Rows[OrganizationId, Organization],
+        chats: Rows[ChatId, Chat],
         claims: Claims,
         told: list[object],
         trail: Trail,
@@ -331,6 +423,8 @@ class InMemoryAccountLinks:
         self._rows = rows
         self._attempts = attempts
         self._rosters = rosters
+        self._organizations = organizations
+        self._chats = chats
         self._claims = claims
         self._told = told
         self._trail = trail
@@ -369,15 +463,29 @@ class InMemoryAccountLinks:
         await self._rows.save(link.person_id, link)
         self._told += events
 
-    async def forget(self, person: PersonId) -> None:
+    async def delete(self, link: AccountLink) -> None:
+        person = link.person_id
         if (known := await self._rows.find_locked(person)) is not None:
             for roster in self._rosters.present().values():
                 subject = link_subject(roster.participant_id(person), roster.organization_id)
                 self._trail.loaded(subject, link_facts(known.status) or {})
                 self._trail.saved(subject, None)
             await self._rows.delete(person)
-        for attempt in self._attempts.matching(lambda attempt: attempt.person_id == person):
-            await self._attempts.delete(attempt)
+        self._told += link.take_events()
+
+    async def renewed_before(self, at: datetime, *, limit: int) -> list[PersonId]:
+        return self._rows.matching(lambda link: link.tokens is not None and link.renewed_at < at)[:limit]
+
+    async def chats_of(self, person: PersonId) -> ChatsOfAccount:
+        known = {
+            roster.participant_id(person): self._organizations.present().get(roster.organization_id)
+            for roster in self._rosters.present().values()
+            if roster.participant_id(person) in roster.people
+        }
+        owned = {each.id for id, each in known.items() if each is not None and each.chat_administrator == id}
+        chats = [chat for chat in self._chats.present().values() if set(known) & set(chat.memberships)]
+        theirs = [chat for chat in chats if chat.organization_id in owned and not chat.archived]
+        return ChatsOfAccount(len(chats), len(theirs) if owned else None)
 
     async def find_attempt(self, *, id: str | None = None, state: str | None = None) -> LinkAttempt | None:
         found = await self._attempts.all_locked(
@@ -387,6 +495,32 @@ class InMemoryAccountLinks:
 
     async def save_attempt(self, attempt: LinkAttempt) -> None:
         await self._attempts.save(attempt.id, attempt)
+
+    async def forget_attempts(self, person: PersonId) -> None:
+        for attempt in self._attempts.matching(lambda attempt: attempt.person_id == person):
+            await self._attempts.delete(attempt)
+
+
+class InMemoryRevocations:
+    """Implements `application.ports.Revocations`."""
+
+    def __init__(self, rows: Rows[UUID, Revocation]) -> None:
+        self._rows = rows
+
+    async def find(self, id: UUID) -> Revocation | None:
+        return await self._rows.find_locked(id)
+
+    async def due(self, at: datetime, *, limit: int) -> list[Revocation]:
+        return await due_rows(self._rows, at, limit)
+
+    async def of_profile(self, profile_id: str) -> list[Revocation]:
+        return await self._rows.all_locked(lambda revocation: revocation.profile_id == profile_id)
+
+    async def save(self, revocation: Revocation) -> None:
+        await self._rows.save(revocation.id, revocation)
+
+    async def delete(self, revocation: Revocation) -> None:
+        await self._rows.delete(revocation.id)
 
 
 class InMemoryRoles:
@@ -449,9 +583,11 @@ class InMemoryStorage:
         self.lessons = Table[LessonId, Lesson]()
         self.chats = Table[ChatId, Chat]()
         self.videoconferences = Table[VideoconferenceId, Videoconference]()
+        self.joins = Table[tuple[VideoconferenceId, ParticipantId, datetime], tuple[()]]()
         self.calls = Table[CallId, Call]()
         self.account_links = Table[PersonId, AccountLink]()
         self.attempts = Table[str, LinkAttempt]()
+        self.revocations = Table[UUID, Revocation]()
         self.roles = Table[RoleId, Role]()
         for meta_role in MetaRole:
             role = Role(name=str(meta_role), meta_role=meta_role, permissions=frozenset(Permission))
@@ -479,18 +615,35 @@ class InMemoryUnitOfWork:
         self._trail = Trail()
         self._opened: list[Rows[Any, Any]] = []
         rosters, claims = self._rows(storage.rosters), self._rows(storage.claims)
-        self.organizations = InMemoryOrganizations(self._rows(storage.organizations), self._trail)
+        lessons = self._rows(storage.lessons)
+        organizations, chats = self._rows(storage.organizations), self._rows(storage.chats)
+        self.organizations = InMemoryOrganizations(organizations, self._trail)
         self.rosters = InMemoryRosters(rosters, self._trail)
         self.registers = InMemoryRegisters(self._rows(storage.registers))
-        self.lessons = InMemoryLessons(self._rows(storage.lessons))
-        self.chats = InMemoryChats(self._rows(storage.chats), storage.audit, self._told, self._trail)
+        self.lessons = InMemoryLessons(lessons)
+        self.chats = InMemoryChats(chats, storage.audit, self._told, self._trail)
         self.videoconferences = InMemoryVideoconferences(
-            self._rows(storage.videoconferences), rosters, claims, self._told, self._trail
+            self._rows(storage.videoconferences),
+            rosters,
+            lessons,
+            self._rows(storage.joins),
+            storage.audit,
+            claims,
+            self._told,
+            self._trail,
         )
         self.calls = InMemoryCalls(self._rows(storage.calls), claims)
         self.account_links = InMemoryAccountLinks(
-            self._rows(storage.account_links), self._rows(storage.attempts), rosters, claims, self._told, self._trail
+            self._rows(storage.account_links),
+            self._rows(storage.attempts),
+            rosters,
+            organizations,
+            chats,
+            claims,
+            self._told,
+            self._trail,
         )
+        self.revocations = InMemoryRevocations(self._rows(storage.revocations))
         self.roles = InMemoryRoles(self._rows(storage.roles), self._trail)
         self.answers = InMemoryAnswers(self._rows(storage.answers), claims)
 

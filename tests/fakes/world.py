@@ -1,20 +1,44 @@
 """The whole application on fakes: its use cases, and a world outside whose time and troubles a test decides."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
-from application.account_links import AccessTokens, BeginAccountLink, CompleteAccountLink, DepartForVkId
-from application.calls import CallToEnd, CallToFind, CallToStart, EndCall, FindCall, HoldStarts, StartCall, Work
+from application.account_links import (
+    AccessTokens,
+    BeginAccountLink,
+    CompleteAccountLink,
+    DepartForVkId,
+    KeepLinksAlive,
+)
+from application.calls import (
+    CarryOut,
+    EndCalls,
+    FindCalls,
+    HoldCalls,
+    LookAtCalls,
+    StartCalls,
+    Work,
+    batches,
+)
 from application.chats import CreateChat, DeleteChat, UpdateChat
 from application.clock import KeepTime, Swept
 from application.erasure import EraseForgotten
+from application.online_lessons import CreateOnlineLesson
 from application.organizations import FoundOrganization, SetChatAdministrator, SetRolePermissions
 from application.ports import MessengerFailed
 from application.roster import ApplyRosterEvents
 from application.roster_import import ApplyRosterImport, LookUpKnown, PlanRosterImport, TurnDays
 from application.timetable_import import ApplyTimetableImport, LookUpTime, PlanTimetableImport
+from application.unlinking import DeliverRevocations, UnlinkAccount
 from application.use_cases import UseCases
-from application.videoconferences import CreateVideoconference, FinishVideoconference
+from application.videoconferences import (
+    CreateVideoconference,
+    DeleteVideoconference,
+    FinishVideoconference,
+    JoinVideoconference,
+    UpdateVideoconference,
+)
 from domain.audit import SCHEDULE
 from domain.chat import Chat, ChatKind
 from domain.ids import OrganizationId, PersonId, VideoconferenceId
@@ -39,7 +63,6 @@ class World:
         self.messenger = FakeMessenger()
         self.identity_provider = FakeIdentityProvider(self.storage.clock)
         begin = self.storage.begin
-        start_call = StartCall(begin, self.messenger)
         self.access_tokens = AccessTokens(begin, self.identity_provider)
         self.use_cases = UseCases(
             found_organization=FoundOrganization(begin),
@@ -49,24 +72,34 @@ class World:
             create_chat=CreateChat(begin),
             update_chat=UpdateChat(begin),
             delete_chat=DeleteChat(begin),
-            apply_roster_events=ApplyRosterEvents(begin),
+            apply_roster_events=ApplyRosterEvents(begin, PREPARE_AHEAD),
             look_up_known=LookUpKnown(begin),
             plan_roster_import=PlanRosterImport(begin, MAX_REMOVAL),
             apply_roster_import=ApplyRosterImport(begin, MAX_REMOVAL),
             turn_days=TurnDays(begin),
             look_up_time=LookUpTime(begin),
             plan_timetable_import=PlanTimetableImport(begin),
-            apply_timetable_import=ApplyTimetableImport(begin, MAX_REMOVAL),
+            apply_timetable_import=ApplyTimetableImport(begin, MAX_REMOVAL, PREPARE_AHEAD),
             begin_account_link=BeginAccountLink(begin, ATTEMPT_LIFE, (RETURN_TO,)),
             depart_for_vk_id=DepartForVkId(begin, self.identity_provider),
             complete_account_link=CompleteAccountLink(begin, self.identity_provider),
+            unlink_account=UnlinkAccount(begin),
+            deliver_revocations=DeliverRevocations(begin, self.identity_provider),
+            keep_links_alive=KeepLinksAlive(begin, self.access_tokens),
             create_videoconference=CreateVideoconference(begin, PREPARE_AHEAD),
+            update_videoconference=UpdateVideoconference(begin, PREPARE_AHEAD),
             finish_videoconference=FinishVideoconference(begin),
+            delete_videoconference=DeleteVideoconference(begin),
+            join_videoconference=JoinVideoconference(begin),
+            create_online_lesson=CreateOnlineLesson(begin, PREPARE_AHEAD),
             keep_time=KeepTime(begin),
-            start_call=start_call,
-            hold_starts=HoldStarts(begin),
-            find_call=FindCall(begin, self.messenger, start_call),
-            end_call=EndCall(begin, self.messenger),
+            carry_out=CarryOut(
+                StartCalls(begin, self.messenger),
+                FindCalls(begin, self.messenger),
+                LookAtCalls(begin, self.messenger),
+                EndCalls(begin, self.messenger),
+            ),
+            hold_calls=HoldCalls(begin),
         )
 
     @property
@@ -85,17 +118,9 @@ class World:
 
     async def do(self, work: Sequence[Work]) -> None:
         """Does each piece of work once; a messenger that fails is a matter for a later sweep."""
-        for piece in work:
-            try:
-                match piece:
-                    case CallToStart():
-                        await self.use_cases.start_call(piece)
-                    case CallToFind():
-                        await self.use_cases.find_call(piece)
-                    case CallToEnd():
-                        await self.use_cases.end_call(piece)
-            except MessengerFailed:
-                pass
+        for batch in batches(work):
+            with suppress(MessengerFailed):
+                await self.use_cases.carry_out(batch)
 
     async def come_to(self, at: datetime) -> None:
         """A worker lives through the time until `at`: it sweeps whenever something is due, and does what is left."""

@@ -50,6 +50,8 @@ GARBAGE = (
     "Q2hhdDpub3QtYW4taWQ",
 )
 DEPTH = 3
+OF_A_NODE = 2
+"""So deep may be asked of everything that a node can be: the document stays within its limit."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,12 @@ def base_arguments(schools: Schools) -> dict[str, dict[str, Any]]:
         "Mutation.createChat input.studyGroupId": {"input": {"type": "SUBJECT", "name": "Кружок"}},
         "Mutation.createVideoconference": {"input": call},
         "Mutation.createVideoconference input.lessonId": {"input": lesson},
+        # None of these changes anything: the version would not be the expected one afterwards.
+        "Mutation.updateVideoconference": {"input": {"id": made["call-lesson"], "expectedVersion": 1}},
+        "Mutation.updateVideoconference input.chatId": {
+            "input": {"id": made["call-class-1"], "expectedVersion": 1, "name": " "}
+        },
+        "Query.videoconferenceDefaults lessonId": {"type": "ONLINE_LESSON", "chatId": made["subject"]},
         "Mutation.updateChat": {"input": {"id": made["picked"], "expectedVersion": 0}},
         "Mutation.setRolePermissions": {"permissions": [permission.value for permission in Permission]},
         "Mutation.setChatAdministrator": {
@@ -167,11 +175,15 @@ class Asking:
     def document(self) -> str:
         declared = ", ".join(f"${name}: {one.type}" for name, one in self.field.args.items())
         given = ", ".join(f"{name}: ${name}" for name in self.field.args)
-        asked = f"{self.place.field}({given}) {selection(self.schema, self.field.type, DEPTH)}"
+        depth = OF_A_NODE if str(self.place) == "Query.node id" else DEPTH
+        asked = f"{self.place.field}({given}) {selection(self.schema, self.field.type, depth)}"
         if self.place.type in {"Query", "Mutation", "Subscription"}:
             return f"{self.place.type.lower()} ({declared}) {{ {asked} }}"
-        assert self.place.type in self.own, f"say how a field of {self.place.type} is reached"
-        reached = f'node(id: "{self.own[self.place.type]}")'
+        if self.place.type == "VideoconferenceDefaults":
+            reached = f'videoconferenceDefaults(type: VIDEO_CALL, chatId: "{self.schools.ids[A]["class-1"]}")'
+        else:
+            assert self.place.type in self.own, f"say how a field of {self.place.type} is reached"
+            reached = f'node(id: "{self.own[self.place.type]}")'
         return f"query ({declared}) {{ {reached} {{ ... on {self.place.type} {{ {asked} }} }} }}"
 
     async def answer(self, id: str) -> Any:
@@ -234,7 +246,22 @@ async def test_an_id_that_is_not_the_viewers_answers_as_one_that_never_was_where
     role = (await schools.data(A, "superadministrator", "{ roles { id name } }"))["roles"][-1]["id"]
     own, foreign = await ids_of(schools, A) | {"Role": role}, await ids_of(schools, B)
     foreign |= {"Chat of hand-picked people": schools.ids[B]["picked"]}
-    own_at = {"Query.audit filter.actorId": {"Participant": id_of(A, "Participant", "director")}}
+    own_at = {
+        "Query.audit filter.actorId": {"Participant": id_of(A, "Participant", "director")},
+        "Query.videoconferences filter.lessonId": {"Lesson": id_of(A, "Lesson", "2")},
+        "Videoconference.participants filter.schoolClassId": {"SchoolClass": id_of(A, "SchoolClass", "2")},
+        # An employee's capacity is asked for; and whoever is taken out already.
+        "Mutation.updateVideoconference input.addParticipants.participantId": {
+            "Participant": id_of(A, "Participant", "pupil")
+        },
+        "Mutation.updateVideoconference input.removeParticipants": {
+            "Participant": id_of(A, "Participant", "chat-administrator")
+        },
+        "Mutation.deleteVideoconference id": {"Videoconference": schools.ids[A]["call-class-3"]},
+    }
+    lesson = {"type": "ONLINE_LESSON", "lessonId": id_of(A, "Lesson", "2"), "employeeIds": []}
+    held = await schools.make_conference(A, "Урок", schools.ids[A]["class-2"], **lesson)
+    schools.ids[A]["call-lesson"] = held
     base, holes, calls = base_arguments(schools), [], 0
 
     async with socket(schools, A, "director") as opened:

@@ -1,6 +1,5 @@
 """Pickers, classes, groups and lessons as front ends read them: one statement a list, to each viewer what is theirs."""
 
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -456,28 +455,6 @@ async def test_who_is_blocked_sees_no_pickers(api: Api) -> None:
     assert nodes(await api.data("director", CLASSES), "schoolClasses") == []
     assert nodes(await api.data("director", GROUPS), "studyGroups") == []
     assert (await api.data("director", ADMINISTRATORS))["organization"]["administrators"]["edges"] == []
-
-
-async def test_a_conferences_participants_are_narrowed_by_capacity_alone_and_anything_else_is_refused(api: Api) -> None:
-    form = {
-        "type": "VIDEO_CALL",
-        "name": "Час",
-        "chatId": await chat_named(api, "1 Б"),
-        "startsAt": (datetime.now(UTC) + timedelta(hours=1)).isoformat(),
-        "endsAt": (datetime.now(UTC) + timedelta(hours=2)).isoformat(),
-    }
-    make = """mutation ($input: CreateVideoconferenceInput!, $filter: ParticipantFilter) {
-      createVideoconference(input: $input) { ... on VideoconferenceSaved { videoconference {
-        participants(filter: $filter) { edges { node { fullName } } }
-      } } }
-    }"""
-
-    pupils = await api.data("director", make, input=form, filter={"capacity": "PUPIL"})
-    refused = await api.ask("director", make, input=form, filter={"nameContains": "зим"})
-
-    shown = pupils["createVideoconference"]["videoconference"]["participants"]["edges"]
-    assert [edge["node"]["fullName"] for edge in shown] == ["Кравцов Тимофей Андреевич"]
-    assert refused["errors"][0]["extensions"]["code"] == "BAD_REQUEST"
 
 
 @pytest.mark.rule("CHAT-33")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from application.calls import CallToStart, record_open
+from application.calls import CallToStart, record
 from application.ports import OpenCall
 from domain.account_link import EducationProfile, link
 from domain.audit import SCHEDULE
@@ -302,7 +302,7 @@ class Use:
         for work in (await self.schools.container.use_cases().keep_time()).work:
             if isinstance(work, CallToStart):
                 call = OpenCall(str(work.call), f"https://vk.ru/call/join/{work.call}", "Звонок")
-                await record_open(self.schools.container.begin(), work.call, work.videoconference, call)
+                await record(self.schools.container.begin(), [(work, call)])
 
     # What must be so
 

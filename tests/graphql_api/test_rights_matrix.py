@@ -51,7 +51,7 @@ a blocked-everything           1     1     no      .      .         .     no    
 a blocked-class-teacher        3     2     no      .      .         .     no     .     .   no     no
 a blocked-pupil                1     1     no      .      .         .     no     .     .   no     no
 a blocked-parent               1     1     no      .      .         .     no     .     .   no     no
-a roster                       0     0     no      .      .         .     no     .     .   no      +
+a roster                       0     0      .      .      .         .      .     .     .   no      +
 b director                     0     0      .      .      .         .      .     .     .   no     no
 b chat-administrator           0     0      .      .      .         .      .     .     .   no     no
 b everything                   0     0      .      .      .         .      .     .     .   no     no
@@ -107,13 +107,13 @@ a pupil              a class-2       .       .    .      .    .    .      .     
 a pupil              b class-1       .       .    .      .    .    .      .     .
 a parent             a parents-1     +      no   no     no   no    +     no     +
 a parent             a class-1       .       .    .      .    .    .      .     .
-a blocked-director      a teachers   +      no   no     no   no    +     no     +
+a blocked-director      a teachers   +      no   no     no   no    +     no     .
 a blocked-director      a class-2    .       .    .      .    .    .      .     .
-a blocked-everything    a picked     +      no   no     no   no    +     no     +
+a blocked-everything    a picked     +      no   no     no   no    +     no     .
 a blocked-everything    a class-2    .       .    .      .    .    .      .     .
-a blocked-class-teacher a class-3    +      no   no     no   no    +     no     +
-a blocked-pupil         a class-1    +      no   no     no   no    +     no     +
-a blocked-parent        a parents-1  +      no   no     no   no    +     no     +
+a blocked-class-teacher a class-3    +      no   no     no   no    +     no     .
+a blocked-pupil         a class-1    +      no   no     no   no    +     no     .
+a blocked-parent        a parents-1  +      no   no     no   no    +     no     .
 a roster             a teachers      .       .    .      .    .    .      .     .
 b director           a teachers      .       .    .      .    .    .      .     .
 b everything         a picked        .       .    .      .    .    .      .     .

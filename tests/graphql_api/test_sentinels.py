@@ -37,7 +37,7 @@ MAY_KNOW = {
         call-parents-1
     """,
     (A, "outside"): "school chat-administrator outside",
-    (A, "roster"): "school chat-administrator",
+    (A, "roster"): "",
     (A, "blocked-pupil"): "school chat-administrator pupil blocked-pupil class-teacher class-1 call-class-1",
 }
 OTHER_SCHOOL = {(B, "director"), (B, "everything"), (B, "pupil"), (B, "roster")}

@@ -10,7 +10,7 @@ import pytest
 from gql import gql
 from sqlalchemy.pool import QueuePool
 
-from application.calls import CallToStart, record_open
+from application.calls import CallToStart, record
 from application.ports import OpenCall
 from domain.account_link import EducationProfile, link
 from domain.audit import SCHEDULE
@@ -51,7 +51,16 @@ async def start(api: Api, id: str) -> None:
         await uow.account_links.save(link(PersonId("manual-teacher"), profile, tokens, at=await uow.now()))
     (work,) = (await api.container.use_cases().keep_time()).work
     assert isinstance(work, CallToStart)
-    await record_open(begin, work.call, inside(id), CALL)
+    await record(begin, [(work, CALL)])
+
+
+async def as_of_the_end(api: Api, id: str, *, minutes_before: int) -> None:
+    """The step that the clock takes so long before the end."""
+    async with api.container.begin()(SCHEDULE) as uow:
+        conference = await uow.videoconferences.find(inside(id), lock=True)
+        assert conference is not None
+        conference.keep_time(at=conference.slot.end - timedelta(minutes=minutes_before))
+        await uow.videoconferences.save(conference)
 
 
 @asynccontextmanager
@@ -101,13 +110,31 @@ async def test_the_present_state_comes_first_then_every_change_in_order_once_eac
     assert heard.empty()
 
 
+@pytest.mark.rule("CONF-21", "CONF-19")
+async def test_five_minutes_and_one_minute_before_the_end_are_told_as_changes(api: Api) -> None:
+    id = await a_conference(api)
+    await start(api, id)
+    document = "subscription ($id: ID!) { videoconference(id: $id) { status minutesLeftNotice version } }"
+
+    async with listening(api, "pupil", id, document) as heard:
+        present = await next_of(heard)
+        for minutes in (5, 1, 0):
+            await as_of_the_end(api, id, minutes_before=minutes)
+        changes = [await next_of(heard) for _ in range(3)]
+
+    assert (present["status"], present["minutesLeftNotice"]) == ("ACTIVE", None)
+    assert [change["minutesLeftNotice"] for change in changes[:2]] == [5, 1]
+    assert [change["status"] for change in changes] == ["ACTIVE", "ACTIVE", "FINISHED"]
+    assert [change["version"] for change in changes] == [present["version"] + step for step in (1, 2, 3)]
+
+
 async def test_who_may_finish_it_is_told_so_while_it_is_active(api: Api) -> None:
     id = await a_conference(api)
     await start(api, id)
 
     async with listening(api, "teacher", id) as teacher, listening(api, "pupil", id) as pupil:
-        assert (await next_of(teacher))["viewerCan"] == ["FINISH"]
-        assert (await next_of(pupil))["viewerCan"] == []
+        assert "FINISH" in (await next_of(teacher))["viewerCan"]
+        assert "FINISH" not in (await next_of(pupil))["viewerCan"]
 
 
 @pytest.mark.parametrize("login", ["outsider", "parent", "roster"])
@@ -121,6 +148,20 @@ async def test_who_may_not_know_of_it_is_told_that_it_is_not_found(api: Api, log
             await anext(phone.subscribe(request))
 
     assert "NOT_FOUND" in str(refused.value)
+
+
+async def test_the_subscription_to_one_that_is_deleted_is_complete(api: Api) -> None:
+    id = await a_conference(api)
+
+    async with listening(api, "pupil", id) as heard:
+        await next_of(heard)
+        async with api.container.begin()(SCHEDULE) as uow:
+            conference = await uow.videoconferences.find(inside(id), lock=True)
+            assert conference is not None
+            conference.delete(at=await uow.now())
+            await uow.videoconferences.save(conference)
+
+        assert await next_of(heard) is None
 
 
 async def test_who_is_blocked_meanwhile_hears_nothing_more_of_it_and_never_the_link(api: Api) -> None:
@@ -193,6 +234,25 @@ async def test_each_message_shows_its_chat_as_it_is_at_that_moment(api: Api) -> 
         after = await next_of(heard)
 
     assert (before["chat"]["memberCount"], after["chat"]["memberCount"]) == (3, 4)
+
+
+@pytest.mark.rule("RIGHT-06", "CONF-12")
+async def test_who_asks_the_same_in_the_same_words_is_answered_by_rights_of_their_own(api: Api) -> None:
+    id = await a_conference(api)
+    document = "subscription ($id: ID!) { videoconference(id: $id) { status viewerCan chat { viewerCan } } }"
+
+    async with listening(api, "teacher", id, document) as teacher, listening(api, "pupil", id, document) as pupil:
+        before = [await next_of(teacher), await next_of(pupil)]
+        await start(api, id)
+        after = [await next_of(teacher), await next_of(pupil)]
+        while after[0]["status"] != "ACTIVE":
+            after = [await next_of(teacher), await next_of(pupil)]
+
+    for of_teacher, of_pupil in (before, after):
+        assert "EDIT" in of_teacher["viewerCan"]
+        assert "EDIT" in of_teacher["chat"]["viewerCan"]
+        assert "EDIT" not in of_pupil["viewerCan"]
+        assert of_pupil["chat"]["viewerCan"] == []
 
 
 async def test_a_change_reaches_the_phone_also_while_redis_is_away(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

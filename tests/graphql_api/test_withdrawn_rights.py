@@ -11,11 +11,10 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import ClientConnection
 
-from application.calls import CallToStart, record_open
+from application.calls import CallToStart, record
 from application.ports import OpenCall
 from domain.account_link import EducationProfile, link
 from domain.audit import SCHEDULE
-from domain.ids import VideoconferenceId
 from graphql_api.global_ids import id_of as inside_of
 from tests.builders import some_tokens
 from tests.graphql_api import two_schools
@@ -93,9 +92,6 @@ def hints(request: pytest.FixtureRequest, schools: Schools, monkeypatch: pytest.
 
     if request.param == WITHOUT:
         monkeypatch.setattr(type(schools.container.redis()), "publish", away)
-        # The process may be about to hear that it listens: whatever it notes, it does not.
-        never = property(lambda _: False, lambda *_: None)
-        monkeypatch.setattr(type(schools.container.announcements()), "_listening", never, raising=False)
 
 
 async def an_active_call(schools: Schools, chat: str) -> str:
@@ -112,7 +108,7 @@ async def an_active_call(schools: Schools, chat: str) -> str:
     assert isinstance(work, CallToStart)
     inside = inside_of("Videoconference", id)
     assert inside is not None
-    await record_open(begin, work.call, VideoconferenceId(inside), CALL)
+    await record(begin, [(work, CALL)])
     return id
 
 

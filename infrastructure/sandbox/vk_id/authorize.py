@@ -12,13 +12,18 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from infrastructure.sandbox.exchange import exchange, parameters
-from infrastructure.sandbox.vk_id import pages, steps
+from infrastructure.sandbox.vk_id import pages, profiles, steps
 from infrastructure.sandbox.world import World
 
 Given = dict[str, str]
 STATE = re.compile(r"[A-Za-z0-9_-]{32,}")
 CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 ATTEMPT_S = 3600
+KEPT_S = 86_400
+"""For a day a dead attempt still knows the way back, and a dead code that it was one."""
+UNUSED = "challenge = ? and user_id = ? and not used"
+DONE, CANCELLED, OVER = "done", "cancelled", "over"
+ANEW = "Вернитесь в электронную школу и начните заново."
 
 
 def routes(world: World) -> list[Route]:
@@ -53,7 +58,7 @@ def _begin(world: World, given: Given) -> Response:
     if fault:
         return _back(given["redirect_uri"], {"error": fault[0], "error_description": fault[1]}, given.get("state"))
     now = world.now()
-    world.store.write("delete from attempts where begun_at < ?", now - ATTEMPT_S)
+    world.store.write("delete from attempts where begun_at < ?", now - KEPT_S)
     attempt_id = secrets.token_urlsafe(24)
     world.store.write(
         "insert into attempts (id, client_id, redirect_uri, state, challenge, scope, begun_at) "
@@ -61,7 +66,7 @@ def _begin(world: World, given: Given) -> Response:
         *(attempt_id, given["client_id"], given["redirect_uri"], given["state"], given["code_challenge"]),
         *(given.get("scope") or "vkid.personal_info", now),
     )
-    return _window(world, attempt_id, None)
+    return _window(world, attempt_id)
 
 
 def _protocol_fault(given: Given) -> tuple[str, str] | None:
@@ -79,28 +84,56 @@ def _protocol_fault(given: Given) -> tuple[str, str] | None:
 
 
 def _go_on(world: World, given: Given) -> Response:
-    attempt = world.store.row(
-        "select * from attempts where id = ? and begun_at >= ?", given.get("attempt", ""), world.now() - ATTEMPT_S
-    )
+    attempt = world.store.row("select * from attempts where id = ?", given.get("attempt", ""))
     if attempt is None:
-        return pages.over("Время вышло", "Вернитесь в электронную школу и начните заново.")
+        return pages.over("Время вышло", f"Прошло слишком много времени. {ANEW}")
     if given.get("cancel"):
-        world.store.write("delete from attempts where id = ?", attempt["id"])
-        reason = {"error": "access_denied", "error_description": "the user pressed Cancel"}
-        return _back(attempt["redirect_uri"], reason, attempt["state"])
+        return _cancel(world, attempt)
+    if attempt["step"] == DONE:
+        return _granted(world, attempt)
+    if attempt["step"] == CANCELLED:
+        return pages.over("Вход отменён", f"Вы нажали «Отмена». {ANEW}", attempt=attempt["id"])
+    if attempt["begun_at"] < world.now() - ATTEMPT_S:
+        return pages.over("Время вышло", f"Прошло слишком много времени. {ANEW}", attempt=attempt["id"])
+    if attempt["step"] == OVER:
+        return _over(attempt)
+    return _take(world, attempt, given)
+
+
+def _take(world: World, attempt: sqlite3.Row, given: Given) -> Response:
+    if given.get("back"):
+        steps.go_back(world, attempt, given["back"])
+        return _window(world, attempt["id"])
     step = given.get("step", attempt["step"])
     try:
-        steps.take(world, attempt, step, given)
+        note = steps.take(world, attempt, step, given)
     except steps.Wrong as wrong:
         # The form that was sent is shown again, also when it belongs to a window before the present one.
-        world.store.write("update attempts set step = ? where id = ?", step, attempt["id"])
-        return _window(world, attempt["id"], str(wrong))
-    except steps.Over as over:
-        world.store.write("delete from attempts where id = ?", attempt["id"])
-        return pages.over("Вход прерван", str(over))
-    agreed = attempt["step"] == step == "check"
+        _put_at(world, attempt, step)
+        return _window(world, attempt["id"], fault=wrong, typed=given.get("phone", ""))
+    except steps.Over:
+        _put_at(world, attempt, OVER)
+        return _over(_attempt(world, attempt["id"]))
     changed = _attempt(world, attempt["id"])
-    return _grant(world, changed) if agreed and changed["step"] == "check" else _window(world, attempt["id"], None)
+    if attempt["step"] == step == changed["step"] == "check":
+        return _grant(world, changed)
+    return _window(world, attempt["id"], note=note)
+
+
+def _over(attempt: sqlite3.Row) -> Response:
+    what = "ввести пароль" if attempt["faults"] >= steps.PASSWORD_TRIES else "получить код"
+    return pages.over("Вход прерван", f"Слишком много попыток {what}. {ANEW}", attempt=attempt["id"])
+
+
+def _cancel(world: World, attempt: sqlite3.Row) -> Response:
+    _put_at(world, attempt, CANCELLED)
+    world.store.write(f"delete from codes where {UNUSED}", attempt["challenge"], attempt["profile"])
+    reason = {"error": "access_denied", "error_description": "the user pressed Cancel"}
+    return _back(attempt["redirect_uri"], reason, attempt["state"])
+
+
+def _put_at(world: World, attempt: sqlite3.Row, step: str) -> None:
+    world.store.write("update attempts set step = ? where id = ?", step, attempt["id"])
 
 
 def _attempt(world: World, attempt_id: str) -> sqlite3.Row:
@@ -109,39 +142,61 @@ def _attempt(world: World, attempt_id: str) -> sqlite3.Row:
     return found
 
 
-def _window(world: World, attempt_id: str, fault: str | None) -> Response:
+def _window(
+    world: World, attempt_id: str, *, fault: steps.Wrong | None = None, note: str | None = None, typed: str = ""
+) -> Response:
     attempt = _attempt(world, attempt_id)
     match attempt["step"]:
         case "phone":
-            return pages.phone(attempt, fault)
+            return pages.phone(attempt, fault, typed)
         case "password":
             return pages.password(attempt, fault)
+        case "reset":
+            return pages.reset(attempt, fault, note)
         case "code":
-            return pages.code(attempt, fault)
+            return pages.code(attempt, fault, note)
         case "profile":
-            return pages.profile(attempt, steps.profiles(world, attempt), fault)
+            return pages.profile(attempt, profiles.of_number(world, attempt["phone"]), fault, note)
         case "personal":
             return pages.personal(attempt, fault)
+        case "created":
+            return pages.created(attempt)
         case _:
-            profile = world.store.row("select * from profiles where id = ?", attempt["profile"])
-            return pages.check(attempt, profile or attempt, fault)
+            known = profiles.of_number(world, attempt["phone"])
+            chosen = next((row for row in known if row["id"] == attempt["profile"]), attempt)
+            # What the form says replaces what the profile that was made from it says so far.
+            person = chosen if attempt["last_name"] is None else attempt
+            return pages.check(attempt, person, among_several=len(known) > 1)
 
 
 def _grant(world: World, attempt: sqlite3.Row) -> Response:
-    """One code for one attempt, in the plain form of the callback or in `payload` (vk.md 1.3)."""
-    rules = world.rules
-    code, device_id = f"vk2.a.{secrets.token_urlsafe(32)}", secrets.token_urlsafe(32)
-    world.store.write("delete from attempts where id = ?", attempt["id"])
-    world.store.write("delete from codes where expires_at < ?", world.now() - 86_400)
+    """One code for one attempt, whose end this is."""
+    device_id = secrets.token_urlsafe(32)
+    _put_at(world, attempt, DONE)
+    world.store.write("delete from codes where expires_at < ?", world.now() - KEPT_S)
     world.store.write(
         "insert into codes (code, client_id, redirect_uri, challenge, scope, user_id, device_id, expires_at) "
         "values (?, ?, ?, ?, ?, ?, ?, ?)",
-        *(code, attempt["client_id"], attempt["redirect_uri"], attempt["challenge"], attempt["scope"]),
-        *(attempt["profile"], device_id, world.now() + rules.code_s),
+        *(f"vk2.a.{secrets.token_urlsafe(32)}", attempt["client_id"], attempt["redirect_uri"], attempt["challenge"]),
+        *(attempt["scope"], attempt["profile"], device_id, world.now() + world.rules.code_s),
     )
-    answer: dict[str, object] = {"type": "code_v2", "code": code, "expires_in": int(rules.code_s)}
+    return _granted(world, attempt)
+
+
+def _granted(world: World, attempt: sqlite3.Row) -> Response:
+    """Hands the code over, in the plain form of the callback or in `payload` (vk.md 1.3).
+
+    The same code again while it is unused, because a button that is pressed twice sends the browser twice.
+    """
+    row = world.store.row(
+        f"select * from codes where {UNUSED} order by rowid desc", attempt["challenge"], attempt["profile"]
+    )
+    if row is None:
+        return pages.over("Вход уже выполнен", "Профиль передан электронной школе. Вернитесь в неё.")
+    rules = world.rules
+    answer: dict[str, object] = {"type": "code_v2", "code": row["code"], "expires_in": int(rules.code_s)}
     if not rules.callback_omits_device_id:
-        answer["device_id"] = device_id
+        answer["device_id"] = row["device_id"]
     state = secrets.token_urlsafe(36) if rules.callback_wrong_state else attempt["state"]
     if rules.callback_form == "payload":
         return _back(attempt["redirect_uri"], {"payload": json.dumps(answer | {"state": state})}, None)

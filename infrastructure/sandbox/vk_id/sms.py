@@ -5,6 +5,8 @@ import secrets
 from infrastructure.sandbox.world import World
 
 TRIES = 3
+EXPIRED = "Срок действия кода истёк. Запросите новый код."
+TOO_MANY = "Слишком много попыток. Запросите новый код."
 
 
 def send(world: World, phone: str) -> None:
@@ -15,16 +17,29 @@ def send(world: World, phone: str) -> None:
     )
 
 
-def fault_of(world: World, phone: str, code: str) -> str | None:
-    """Uses the code up; answers what is wrong with it as a person should read it, or None."""
+def is_awaited(world: World, phone: str) -> bool:
+    """Whether the number has a code that can still be typed."""
+    row = world.store.row("select * from sms where phone = ?", phone)
+    return row is not None and row["expires_at"] > world.now() and row["tries"] < TRIES
+
+
+def fault_of(world: World, phone: str, typed: str) -> str | None:
+    """Uses the code up; answers what is wrong with it as a person should read it, or None.
+
+    Blanks and hyphens in `typed` do not matter; an empty one is no try.
+    """
+    code = "".join(typed.split()).replace("-", "")
+    if not code:
+        return "Введите код из SMS."
     row = world.store.row("select * from sms where phone = ?", phone)
     if row is None or row["expires_at"] <= world.now():
-        return "Срок действия кода истёк. Запросите новый код."
+        return EXPIRED
     if row["tries"] >= TRIES:
-        return "Слишком много попыток. Запросите новый код."
+        return TOO_MANY
     if not secrets.compare_digest(row["code"].encode(), code.encode()):
         world.store.write("update sms set tries = tries + 1 where phone = ?", phone)
-        return "Неверный код. Проверьте SMS и введите код ещё раз."
+        left = TRIES - row["tries"] - 1
+        return f"Неверный код. Проверьте SMS и введите код ещё раз. Осталось попыток: {left}." if left else TOO_MANY
     world.store.write("delete from sms where phone = ?", phone)
     return None
 
@@ -41,3 +56,8 @@ def digits(phone: str) -> str | None:
     if len(found) == 10:
         found = "7" + found
     return "7" + found[1:] if len(found) == 11 and found[0] in "78" else None
+
+
+def masked(phone: str) -> str:
+    """Eleven digits as a person knows their own number by, and nobody else learns it."""
+    return f"+{phone[0]} {phone[1:4]} ***-**-{phone[-2:]}"

@@ -21,7 +21,9 @@ from domain.participant import Capacity, Name
 from domain.roster import Roster
 from domain.roster_events import ClassSaved, GroupSaved, PersonSaved, RosterEvent
 from domain.videoconference import (
+    NOTICES,
     Active,
+    Detail,
     Failed,
     FailureReason,
     Finished,
@@ -102,12 +104,16 @@ conferences = st.builds(
     phase=st.one_of(
         st.builds(Scheduled, instants, st.none() | reasons),
         st.builds(Starting, call_ids, instants, st.none() | texts),
-        st.builds(Active, instants, call_ids, texts),
+        st.builds(Active, instants, call_ids, st.none() | texts, st.none() | instants),
         st.builds(Finished, instants, instants, st.sampled_from(FinishedBy)),
         st.builds(Failed, instants, reasons),
     ),
     additions=st.frozensets(st.tuples(people, st.sampled_from(Capacity)), max_size=4),
     removals=st.frozensets(people, max_size=4),
+    of_group=st.booleans(),
+    frozen=st.booleans(),
+    set_by_hand=st.frozensets(st.sampled_from(Detail)),
+    minutes_left_notice=st.none() | st.sampled_from(NOTICES),
     version=numbers,
     events=st.builds(list),
 ).filter(lambda conference: conference.lesson_id is None or conference.type is VideoconferenceType.VIDEO_CALL)
@@ -119,8 +125,8 @@ calls = st.builds(
     account=texts.map(PersonId),
     asked_at=instants,
     state=st.one_of(
-        st.builds(Asked),
-        st.builds(Open, texts),
+        st.builds(Asked, st.booleans()),
+        st.builds(Open, texts, st.none() | instants),
         st.builds(Ending, texts, instants, numbers),
         st.builds(GivenUp, instants, instants),
         st.builds(Ended, instants),
@@ -132,6 +138,7 @@ links = st.builds(
     person_id=fresh.map(PersonId),
     profile=st.builds(EducationProfile, fresh, texts),
     linked_at=instants,
+    renewed_at=instants,
     tokens=st.none() | st.builds(Tokens, texts, texts, texts, instants),
     refresh_claimed_until=st.none() | instants,
     events=st.builds(list),

@@ -32,6 +32,9 @@ from tests.infrastructure.oneroster.writer import files_of, write_bundle, write_
 from tests.servers import database_of, on_server
 
 SCHOOL_ID = "school-1"
+WAITING_FOR_A_LOCK = """
+    select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()
+"""
 
 
 class Terminal:
@@ -336,7 +339,7 @@ async def test_an_interruption_while_it_is_applied_leaves_nothing_half_done(term
         async with holder.transaction():
             await holder.execute("select from organizations for update")
             process = terminal.as_process(path, "--organization", SCHOOL_ID, "--yes", SFERUM_DATABASE_URL=terminal.url)
-            while not await value(terminal, "select count(*) from pg_locks where not granted"):
+            while not await value(terminal, WAITING_FOR_A_LOCK):
                 await asyncio.sleep(0.01)
             process.send_signal(signal.SIGINT)
             _, err = await asyncio.to_thread(process.communicate)

@@ -13,6 +13,7 @@ from application.ports import MessengerFailed, Trouble
 from domain.ids import PersonId
 from infrastructure.sferum.errors import MEANINGS, Remedy
 from infrastructure.sferum.messenger import Sferum
+from infrastructure.sferum.pace import LocalPace
 
 TEACHER = PersonId("manual-teacher")
 NEW_TOKEN = "renewed"
@@ -46,7 +47,7 @@ def sferum_at(base_url: str, http: httpx.AsyncClient, keys: Keys) -> Sferum:
         base_url=base_url,
         access_token=keys.token,
         renewed=keys.renewed,
-        calls_per_second=3,
+        pace=LocalPace(3),
         timeout_seconds=1,
     )
 

@@ -166,3 +166,27 @@ async def test_nobody_there_is_an_outage(http: httpx.AsyncClient, free_port: int
 
     with pytest.raises(IdentityProviderUnavailable):
         await vk_id.profile("any")
+
+
+async def test_a_revocation_ends_every_pair_of_the_profile(vk_id: VkId, http: httpx.AsyncClient, sandbox: Any) -> None:
+    first, second = [await linked(vk_id, http, sandbox) for _ in range(2)]
+
+    await vk_id.revoke(first)
+
+    for tokens in (first, second):
+        with pytest.raises(AuthorizationFailed):
+            await vk_id.refresh(tokens)
+    with pytest.raises(AuthorizationFailed):
+        await vk_id.revoke(first)
+
+
+async def test_logging_out_ends_one_pair_and_leaves_the_others(
+    vk_id: VkId, http: httpx.AsyncClient, sandbox: Any
+) -> None:
+    first, second = [await linked(vk_id, http, sandbox) for _ in range(2)]
+
+    await vk_id.log_out(first)
+
+    with pytest.raises(AuthorizationFailed):
+        await vk_id.refresh(first)
+    assert (await vk_id.profile(second.access)).id
