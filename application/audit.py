@@ -104,9 +104,15 @@ def conference_facts(conference: Videoconference) -> Facts | None:
         "startsAt": _instant(conference.slot.start),
         "endsAt": _instant(conference.slot.end),
         "status": conference.status,
-        "added": sorted(f"{participant} {capacity}" for participant, capacity in conference.additions),
-        "removed": sorted(map(str, conference.removals)),
     }
+    added = sorted(f"{participant} {capacity}" for participant, capacity in conference.additions)
+    if conference.frozen:
+        # Not what somebody did by hand any more, but who took part (CONF-25).
+        facts["participants"] = added
+    else:
+        facts |= {"added": added, "removed": sorted(map(str, conference.removals))}
+    if conference.minutes_left_notice is not None:
+        facts["minutesLeftNotice"] = conference.minutes_left_notice
     match conference.phase:
         case Scheduled(problem=problem) if problem is not None:
             facts["startProblem"] = str(problem)

@@ -10,7 +10,8 @@ from uuid import UUID
 from application.views import Page, ParticipantView, Window
 from domain.access import Viewer
 from domain.audit import AuditCause
-from domain.ids import OrganizationId, ParticipantId
+from domain.ids import ChatId, OrganizationId, ParticipantId, VideoconferenceId
+from domain.mirror import MirrorError
 from domain.role import Role
 
 
@@ -62,15 +63,28 @@ class AttentionKind(StrEnum):
 
     NO_CHAT_ADMINISTRATOR = "NO_CHAT_ADMINISTRATOR"
     CHAT_ADMINISTRATOR_NOT_LINKED = "CHAT_ADMINISTRATOR_NOT_LINKED"
+    HUMAN_CHECK_NEEDED = "HUMAN_CHECK_NEEDED"
+    CHAT_BROKEN = "CHAT_BROKEN"
+    MEMBER_REFUSED = "MEMBER_REFUSED"
+    ORPHAN_QUARANTINED = "ORPHAN_QUARANTINED"
 
 
 @dataclass(frozen=True, slots=True)
 class AttentionView:
-    """One thing that waits for somebody, since when, and whom it is about."""
+    """One thing that waits for somebody, since when, and what it is about.
+
+    `stays`: that participant should not be in the chat's mirror any more, and nobody can take them out (SYNC-06); who
+    they are is not known once their link is gone. `error` is what the mirror met.
+    """
 
     kind: AttentionKind
     since: datetime
-    participant: ParticipantView | None
+    participant: ParticipantView | None = None
+    chat: ChatId | None = None
+    chat_name: str | None = None
+    videoconference: VideoconferenceId | None = None
+    error: MirrorError | None = None
+    stays: bool = False
 
 
 class AuditViews(Protocol):
@@ -90,4 +104,4 @@ class AuditViews(Protocol):
     async def attention(
         self, viewer: Viewer, organizations: Sequence[OrganizationId], window: Window
     ) -> Mapping[OrganizationId, Page[AttentionView]]:
-        """What waits in each organization, the longest first (RIGHT-03)."""
+        """What waits in each organization, the longest first (RIGHT-03, SYNC-06)."""

@@ -32,6 +32,10 @@ _REASONS = {
     Trouble.RELINK_NEEDED: FailureReason.NO_LINKED_STARTER,
     Trouble.HUMAN_CHECK_NEEDED: FailureReason.HUMAN_CHECK_NEEDED,
     Trouble.REFUSED: FailureReason.SFERUM_REFUSED,
+    Trouble.NO_PERMISSION: FailureReason.SFERUM_REFUSED,
+    Trouble.CHAT_LOST: FailureReason.SFERUM_REFUSED,
+    Trouble.CHAT_FULL: FailureReason.SFERUM_REFUSED,
+    Trouble.MEMBER_REFUSED: FailureReason.SFERUM_REFUSED,
 }
 
 P = TypeVar("P")

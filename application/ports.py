@@ -12,6 +12,7 @@ from domain.account_link import AccountLink, EducationProfile, LinkAttempt, Revo
 from domain.audit import Because
 from domain.call import Call
 from domain.chat import Chat, ChatKind
+from domain.chat_request import ChatRequest, ChatRequestId
 from domain.ids import (
     CallId,
     ChatId,
@@ -24,6 +25,7 @@ from domain.ids import (
     VideoconferenceId,
 )
 from domain.lesson import Lesson
+from domain.mirror import ChatNow, Held, Mirror, Step
 from domain.organization import Organization
 from domain.participant import Capacity
 from domain.register import Register
@@ -299,6 +301,60 @@ class Revocations(Protocol):
         """VK ID knows; nothing of the tokens is kept."""
 
 
+class Mirrors(Protocol):
+    """The mirrors of chats in Sferum.
+
+    Whatever saves a chat, a link, a block or a chat administrator touches the mirrors that it may concern, in the same
+    unit of work: their `touched` grows and they are due at once.
+    """
+
+    async def find(self, chat: ChatId) -> Mirror | None:
+        """The chat's mirror, locked; None for a chat that was never saved."""
+
+    async def claim_due(
+        self, at: datetime, *, until: datetime, limit: int, of_each: int, under_way: Mapping[OrganizationId, int]
+    ) -> list[Mirror]:
+        """Some whose `due_at` has come and that nobody works on, claimed until then.
+
+        Of each organization come at most `of_each`, less those that are `under_way`: first those that Sferum has, then
+        those that are to be made, the longest due before others. Those that somebody else has locked are left out.
+        """
+
+    async def now_is(self, chat: ChatId) -> ChatNow:
+        """The chat as its mirror is to show it, as of this moment."""
+
+    async def to_empty(self, person: PersonId) -> list[ChatId]:
+        """Chats whose mirror the person's account owns and that somebody else should leave (SYNC-06)."""
+
+    async def save(self, mirror: Mirror) -> None:
+        """Writes its changes; whoever looks at it is told of what they see."""
+
+    async def touch(self, chat: ChatId) -> None:
+        """Something about the chat may be other than in its mirror, from the end of this unit of work."""
+
+
+class ChatRequests(Protocol):
+    """Attempts to make a chat in Sferum."""
+
+    async def find(self, id: ChatRequestId) -> ChatRequest | None:
+        """The attempt, locked."""
+
+    async def find_all(self, ids: Collection[ChatRequestId]) -> list[ChatRequest]:
+        """Those of them that are known, locked, in the order of their ids."""
+
+    async def due(self, at: datetime, *, accounts: int) -> list[ChatRequest]:
+        """Those that are watched of some accounts of which one's `due_at` has come, locked.
+
+        An account is asked once for them all. Those that somebody else has locked are left out.
+        """
+
+    async def save(self, request: ChatRequest) -> None:
+        """Adds it or writes its changes."""
+
+    async def save_all(self, requests: Sequence[ChatRequest]) -> None:
+        """The same for several, in a few statements."""
+
+
 class Roles(Protocol):
     """The installation's roles."""
 
@@ -356,6 +412,10 @@ class UnitOfWork(Protocol):
     @property
     def revocations(self) -> Revocations: ...
     @property
+    def mirrors(self) -> Mirrors: ...
+    @property
+    def chat_requests(self) -> ChatRequests: ...
+    @property
     def roles(self) -> Roles: ...
     @property
     def answers(self) -> Answers: ...
@@ -377,6 +437,12 @@ class Trouble(StrEnum):
     RATE_LIMITED = "RATE_LIMITED"
     RELINK_NEEDED = "RELINK_NEEDED"
     HUMAN_CHECK_NEEDED = "HUMAN_CHECK_NEEDED"
+    NO_PERMISSION = "NO_PERMISSION"
+    """This account may not do it in this chat; another one may."""
+    CHAT_LOST = "CHAT_LOST"
+    CHAT_FULL = "CHAT_FULL"
+    MEMBER_REFUSED = "MEMBER_REFUSED"
+    """Not this member, whoever asks."""
     REFUSED = "REFUSED"
 
 
@@ -402,17 +468,40 @@ class OpenCall:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class SeenChat:
+    """A chat as one account sees it in its list: its number for that account, and the profile of its owner."""
+
+    number: str
+    title: str
+    owner: str
+    is_member: bool
+
+
 class Messenger(Protocol):
     """A messenger with chats and calls, where we act with the accounts that people linked.
 
-    Chats have ids that only their owner's account understands. Every method raises MessengerFailed.
+    People are known to it by their profiles. Every account numbers its chats in its own way. Every method raises
+    MessengerFailed.
     """
 
     async def create_chat(self, owner: PersonId, title: str) -> str:
-        """A new chat with its owner alone; answers with its id for that owner."""
+        """A new chat with its owner alone; answers with its number for that owner. Not idempotent."""
 
-    async def add_member(self, owner: PersonId, chat: str, profile_id: str) -> None:
-        """Adds a profile, which does not see what was written before (CHAT-34). Who is in it already stays."""
+    async def chats(self, account: PersonId) -> tuple[SeenChat, ...]:
+        """All chats that the account is or was in, the newest first."""
+
+    async def chat(self, account: PersonId, number: str) -> Held:
+        """What the chat holds now, all its members."""
+
+    async def change_chat(self, account: PersonId, number: str, steps: Sequence[Step]) -> list[MessengerFailed | None]:
+        """Takes at most 25 steps, in order, each by itself, and tells of each; raises if nothing is known of any.
+
+        What is so already counts as done.
+        """
+
+    async def invite_link(self, account: PersonId, number: str) -> str:
+        """A link by which a profile that nobody may add can come in by itself."""
 
     async def start_call(self, account: PersonId, name: str) -> OpenCall:
         """Starts a call of that name. Not idempotent: after an uncertain answer look in `open_calls` first."""

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from application.mirror import EmptyBeforeUnlinking
 from application.ports import (
     AuthorizationFailed,
     Begin,
@@ -25,9 +26,13 @@ AT_ONCE = 10
 
 @dataclass(frozen=True, slots=True)
 class UnlinkAccount:
-    """Ends the viewer's link (LINK-08), or answers what the chat administrator is to be asked first (SYNC-06)."""
+    """Ends the viewer's link (LINK-08), or answers what the chat administrator is to be asked first (SYNC-06).
+
+    Whoever is to leave chats that the account owns leaves them first, as far as that takes 30 seconds.
+    """
 
     begin: Begin
+    empty: EmptyBeforeUnlinking
 
     async def __call__(self, viewer: Viewer, *, confirmed: bool) -> ChatsOfAccount | None:
         if viewer.roster_service:
@@ -40,6 +45,8 @@ class UnlinkAccount:
                 if chats.owned is None:
                     raise refuse(ProblemCode.NOT_CONFIRMED, "confirmed")
                 return chats
+        await self.empty(viewer.person_id)
+        async with self.begin(by(viewer)) as uow:
             if not await end_link(uow, viewer.person_id):
                 raise refuse(ProblemCode.NOT_LINKED)
             return None

@@ -7,6 +7,7 @@ from application.calls import CarryOut, HoldCalls
 from application.chats import CreateChat, DeleteChat, UpdateChat
 from application.clock import KeepTime
 from application.erasure import EraseForgotten
+from application.mirror import BringMirrorInStep, EmptyStrays, KeepMirrors, ResyncChat
 from application.online_lessons import CreateOnlineLesson
 from application.organizations import FoundOrganization, SetChatAdministrator, SetRolePermissions
 from application.roster import ApplyRosterEvents
@@ -49,6 +50,7 @@ class UseCases:
     create_chat: CreateChat
     update_chat: UpdateChat
     delete_chat: DeleteChat
+    resync_chat: ResyncChat
 
     create_videoconference: CreateVideoconference
     update_videoconference: UpdateVideoconference
@@ -60,3 +62,7 @@ class UseCases:
     keep_time: KeepTime
     carry_out: CarryOut
     hold_calls: HoldCalls
+
+    keep_mirrors: KeepMirrors
+    bring_mirror_in_step: BringMirrorInStep
+    empty_strays: EmptyStrays

@@ -20,6 +20,7 @@ from domain.ids import (
     SubjectId,
     VideoconferenceId,
 )
+from domain.mirror import SferumState
 from domain.participant import Capacity
 from domain.videoconference import FailureReason, FinishedBy, VideoconferenceStatus, VideoconferenceType
 from domain.videoconference_form import Defaults
@@ -156,10 +157,15 @@ ALL_OPEN_CHATS, AS_CREATED = ChatFilter(), ChatOrder()
 
 @dataclass(frozen=True, slots=True)
 class MemberFilter:
-    """Which members of a chat: a tab, and a search in it (CHAT-16)."""
+    """Which members of a chat: a tab, and a search in it (CHAT-16).
+
+    `asked_of`: the state in Sferum is asked of that member alone, whom everybody else's is not told; None: of all.
+    """
 
     name_contains: str | None = None
     capacity: Capacity | None = None
+    sferum_state: SferumState | None = None
+    asked_of: ParticipantId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,12 +180,14 @@ class GroundView:
 
 @dataclass(frozen=True, slots=True)
 class MembershipView:
-    """A row of a chat's members table (CHAT-16)."""
+    """A row of a chat's members table (CHAT-16). `invite_link` lets whom Sferum refuses come in by themselves."""
 
     participant: ParticipantView
     role: MembershipRole
     capacities: tuple[Capacity, ...]
     grounds: tuple[GroundView, ...]
+    sferum_state: SferumState
+    invite_link: str | None
 
 
 @dataclass(frozen=True, slots=True)

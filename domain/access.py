@@ -46,6 +46,7 @@ class ChatAction(StrEnum):
 
     EDIT = "EDIT"
     DELETE = "DELETE"
+    RESYNC = "RESYNC"
     CREATE_VIDEOCONFERENCE = "CREATE_VIDEOCONFERENCE"
 
 
@@ -195,6 +196,8 @@ def may_delete_chat(viewer: Viewer, place: PlaceInChat) -> bool:
 def chat_actions(viewer: Viewer, place: PlaceInChat) -> frozenset[ChatAction]:
     """What the viewer may do with a chat as it is: an archived one is not edited, a default one not deleted."""
     actions = set[ChatAction]()
+    if may_edit_chat(viewer, place):
+        actions.add(ChatAction.RESYNC)
     if not place.archived:
         if may_edit_chat(viewer, place):
             actions.add(ChatAction.EDIT)

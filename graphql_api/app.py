@@ -38,7 +38,9 @@ def create_app(container: Container) -> Starlette:
         views=container.views(),
         audit=container.audit_views(),
         people=container.people_views(),
+        mirrors=container.mirror_views(),
         changes=container.announcements(),
+        mirror_changes=container.mirror_news(),
         public_url=settings.public_url,
         sferum_url=settings.sferum_url,
     )
@@ -87,7 +89,11 @@ def create_app(container: Container) -> Starlette:
 
 @asynccontextmanager
 async def _background(container: Container) -> AsyncIterator[None]:
-    running: list[Coroutine[Any, Any, None]] = [container.announcements().run(), container.relay().run()]
+    running: list[Coroutine[Any, Any, None]] = [
+        container.announcements().run(),
+        container.mirror_news().run(),
+        container.relay().run(),
+    ]
     if container.settings().demo:
         # Only where the demonstration is wanted are its parts, which include the sandbox's, installed.
         from infrastructure.demo.load import keep_timetable

@@ -129,6 +129,19 @@ DeleteChatResult = Annotated[
 ]
 
 
+@strawberry.type(description="The chat's mirror is compared with Sferum now; what differs is mended.")
+class ResyncStarted:
+    """Success; how it goes on is told by `chatMirror`."""
+
+    chat: Chat = strawberry.field(description="As it is now.")
+
+
+ResyncChatResult = Annotated[
+    ResyncStarted | Refusal,
+    strawberry.union("ResyncChatResult", description="What came of asking to compare a chat's mirror."),
+]
+
+
 @strawberry.type
 class ChatMutations:
     """Mutations of this module."""
@@ -178,6 +191,18 @@ class ChatMutations:
         chat = ChatId(id_of("Chat", id) or NO_ONE)
         await info.context.parts.use_cases.delete_chat(await info.context.viewer(), chat)
         return ChatDeleted(id=global_id("Chat", chat))
+
+    @strawberry.mutation(
+        description="Has a chat's mirror in Sferum compared at once, whatever it is thought to hold.",
+        extensions=[RefusalsAsData()],
+    )
+    async def resync_chat(
+        self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The chat.")]
+    ) -> ResyncChatResult:
+        """It is done soon after, not before the answer."""
+        chat = ChatId(id_of("Chat", id) or NO_ONE)
+        await info.context.parts.use_cases.resync_chat(await info.context.viewer(), chat)
+        return ResyncStarted(chat=await _chat(info, chat))
 
 
 def people_of(ids: Sequence[str]) -> tuple[ParticipantId, ...]:

@@ -1,10 +1,13 @@
 """The chats' registry."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Self
+from zoneinfo import ZoneInfo
 
 import strawberry
 
+from application.mirror_views import ChatMirrorView
 from application.views import (
     ALL_OPEN_CHATS,
     ChatFilter,
@@ -17,11 +20,13 @@ from application.views import (
 )
 from domain.access import ChatAction, Viewer, chat_actions, may_edit_chat
 from domain.chat import ChatType, GroundKind, MembershipRole
-from domain.ids import ChatId, ClassId, SubjectId
+from domain.ids import ChatId, ClassId, ParticipantId, SubjectId
+from domain.mirror import MirrorError, MirrorState, SferumState
 from domain.participant import Capacity
 from graphql_api.context import Info
 from graphql_api.enums import OrderDirection
-from graphql_api.global_ids import global_id, id_of
+from graphql_api.global_ids import NO_ONE, global_id, id_of
+from graphql_api.messages import Language, refusal_message
 from graphql_api.nodes import Node
 from graphql_api.organizations import OrganizationArgument, chosen_organization
 from graphql_api.pagination import After, Connection, First, Offset, window
@@ -39,6 +44,32 @@ class Ground:
     since: datetime = strawberry.field(description="Since when it holds.")
 
 
+@strawberry.type(description="A chat's mirror in Sferum.")
+class ChatMirror:
+    """How far Sferum's chat is as the school's."""
+
+    state: MirrorState = strawberry.field(description="How it is.")
+    in_sferum_count: int = strawberry.field(description="How many members are in it: those who are IN_CHAT.")
+    pending_count: int = strawberry.field(description="How many members are still to be let in: those PENDING.")
+    leaving_count: int = strawberry.field(description="How many are in it who should be out.")
+    behind_since: datetime | None = strawberry.field(
+        description="Since when it is not in step, in the organization's offset."
+    )
+    last_error: MirrorError | None = strawberry.field(description="What the last try met; null once it has worked.")
+
+    @classmethod
+    def of(cls, view: ChatMirrorView) -> Self:
+        """The mirror of a view."""
+        return cls(
+            state=view.state,
+            in_sferum_count=view.in_sferum,
+            pending_count=view.pending,
+            leaving_count=view.leaving,
+            behind_since=None if view.behind_since is None else view.behind_since.astimezone(ZoneInfo(view.time_zone)),
+            last_error=view.error,
+        )
+
+
 @strawberry.type(description="Somebody's place in a chat.")
 class Membership:
     """A membership."""
@@ -48,6 +79,13 @@ class Membership:
     capacities: list[Capacity] = strawberry.field(description="The capacities in which they are in this chat.")
     grounds: list[Ground] | None = strawberry.field(
         description="Why they are in it; shown to who may edit the chat, and to oneself."
+    )
+    sferum_state: SferumState | None = strawberry.field(
+        description="Where they stand in the chat's mirror; shown to who may edit the chat, and to oneself."
+    )
+    refusal: str | None = strawberry.field(
+        description="If Sferum does not let them in: why, and what to do, for people to read; "
+        "shown to who may edit the chat, and to oneself."
     )
 
 
@@ -59,6 +97,9 @@ class MembershipFilter:
         default=None, description="Those whose full name has each of these words, in any order."
     )
     capacity: Capacity | None = strawberry.field(default=None, description="Those who are in the chat in it.")
+    sferum_state: SferumState | None = strawberry.field(
+        default=None, description="Those who stand so in the mirror; of those alone whose state the viewer is shown."
+    )
 
 
 @strawberry.input(name="ChatFilter", description="Which chats; all that is given must hold.")
@@ -135,16 +176,30 @@ class Chat(Node):
     ) -> Connection[Membership]:
         """Read in one statement for all chats of the operation."""
         part = window(first, after, offset)
-        which = MemberFilter(filter.name_contains, filter.capacity) if filter else MemberFilter()
-        views = info.context.parts.views
+        views, viewer = info.context.parts.views, await info.context.viewer()
+        which = _members(filter, viewer, self.view)
 
         async def load(chats: list[ChatId]) -> list[Page[MembershipView]]:
             pages = await views.members(chats, which, part)
             return [pages[chat] for chat in chats]
 
         page = await info.context.loader(("members", part, which), load).load(self.view.id)
-        viewer = await info.context.viewer()
-        return Connection[Membership].of(page, part, lambda member: _membership(member, viewer, self.view))
+        language = info.context.language
+        return Connection[Membership].of(page, part, lambda member: _membership(member, viewer, self.view, language))
+
+    @strawberry.field(description="How its mirror in Sferum is; shown to who may edit the chat.")
+    async def mirror(self, info: Info) -> ChatMirror | None:
+        """Read in one statement for all chats of the operation."""
+        if not may_edit_chat(await info.context.viewer(), self.view.place):
+            return None
+        views = info.context.parts.mirrors
+
+        async def load(ids: list[ChatId]) -> list[ChatMirrorView | None]:
+            found = await views.chat_mirrors(ids)
+            return [found.get(id) for id in ids]
+
+        view = await info.context.loader("mirrors", load).load(self.view.id)
+        return None if view is None else ChatMirror.of(view)
 
     @classmethod
     def of(cls, view: ChatView, viewer: Viewer) -> Self:
@@ -166,9 +221,25 @@ class Chat(Node):
         )
 
 
-def _membership(member: MembershipView, viewer: Viewer, chat: ChatView) -> Membership:
+def _members(filter: MembershipFilter | None, viewer: Viewer, chat: ChatView) -> MemberFilter:
+    if filter is None:
+        return MemberFilter()
+    which = MemberFilter(filter.name_contains, filter.capacity, filter.sferum_state)
+    if filter.sferum_state is None or may_edit_chat(viewer, chat.place):
+        return which
+    # Else the filter would tell what the field does not (RIGHT-10).
+    return replace(which, asked_of=viewer.participant_id or ParticipantId(NO_ONE))
+
+
+def _membership(member: MembershipView, viewer: Viewer, chat: ChatView, language: Language) -> Membership:
     may_edit = may_edit_chat(viewer, chat.place)
-    shown = may_edit or member.participant.id == viewer.participant_id
+    themselves = member.participant.id == viewer.participant_id
+    shown = may_edit or themselves
+    refusal = None
+    if shown and member.sferum_state is SferumState.REFUSED:
+        # Whoever holds the link comes in, so only those get it who let people in.
+        link = member.invite_link if may_edit else None
+        refusal = refusal_message(link, language, of_themselves=themselves)
     return Membership(
         participant=Participant.of(member.participant, detailed=may_edit),
         role=member.role,
@@ -184,6 +255,8 @@ def _membership(member: MembershipView, viewer: Viewer, chat: ChatView) -> Membe
         ]
         if shown
         else None,
+        sferum_state=member.sferum_state if shown else None,
+        refusal=refusal,
     )
 
 

@@ -9,6 +9,7 @@ import strawberry
 from strawberry.dataloader import DataLoader
 
 from application.audit_views import AuditViews
+from application.mirror_views import MirrorChanges, MirrorViews
 from application.people_views import PeopleViews
 from application.use_cases import UseCases
 from application.views import Changes, Claims, ViewerView, Views
@@ -37,7 +38,9 @@ class Parts:
     views: Views
     audit: AuditViews
     people: PeopleViews
+    mirrors: MirrorViews
     changes: Changes
+    mirror_changes: MirrorChanges
     public_url: str
     sferum_url: str
 

@@ -20,6 +20,7 @@ from domain.account_link import AccountLinkStatus
 from domain.audit import AuditCause
 from domain.chat import ChatType, GroundKind, MembershipRole
 from domain.errors import ProblemCode
+from domain.mirror import MirrorError, MirrorState, SferumState
 from domain.participant import Capacity, PositionKind
 from domain.videoconference import FailureReason, FinishedBy, VideoconferenceStatus, VideoconferenceType
 from graphql_api.messages import MESSAGES
@@ -111,6 +112,7 @@ describe(
     {
         "EDIT": "Rename it, add and remove members.",
         "DELETE": "Delete it.",
+        "RESYNC": "Have its mirror in Sferum compared at once.",
         "CREATE_VIDEOCONFERENCE": "Make a videoconference for it.",
     },
 )
@@ -236,6 +238,42 @@ describe(
         "CREATE_ONLINE_LESSON": "Make its online lesson.",
         "CONNECT": "Connect to its online lesson, which is active.",
         "FINISH": "End its online lesson before its time.",
+    },
+)
+describe(
+    MirrorState,
+    "How a chat's mirror in Sferum is.",
+    {
+        "NOT_NEEDED": "No member is linked; Sferum has no such chat.",
+        "WAITING_FOR_CHAT_ADMINISTRATOR": "It goes on when the organization's chat administrator has linked.",
+        "IN_STEP": "Sferum's chat has the same title, and in it are those who should be, with their roles.",
+        "BEHIND": "Something is still to be done; it goes on by itself.",
+        "BROKEN": "Somebody has to do something first; see Organization.attention.",
+        "ARCHIVED": "The chat is archived, and its mirror is emptied.",
+    },
+)
+describe(
+    MirrorError,
+    "What the last try to bring a mirror in step met.",
+    {
+        "UNAVAILABLE": "Sferum did not answer, or not for certain; it is tried again.",
+        "RATE_LIMITED": "Sferum wants slower work; it is tried again.",
+        "RELINK_NEEDED": "The link of the account that is used works no more: it is to be linked anew.",
+        "HUMAN_CHECK_NEEDED": "VK wants to see a person first: who owns the account logs in to VK.",
+        "NO_PERMISSION": "No account that works may change the chat.",
+        "CHAT_LOST": "Sferum has the chat no more; another one is made.",
+        "CHAT_FULL": "Sferum lets no more people into the chat.",
+    },
+)
+describe(
+    SferumState,
+    "Where a member of a chat stands in its mirror.",
+    {
+        "NOT_LINKED": "Has not linked an education profile, so is not in Sferum.",
+        "PENDING": "Is linked and will be let in by itself.",
+        "IN_CHAT": "Is in the chat in Sferum.",
+        "REFUSED": "Sferum does not let them in; see Membership.refusal.",
+        "BLOCKED": "Is blocked in the school system, so is not in Sferum.",
     },
 )
 describe(

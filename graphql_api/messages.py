@@ -178,6 +178,25 @@ def unlink_message(chats: int, owned: int, language: Language) -> str:
     )
 
 
+def refusal_message(link: str | None, language: Language, *, of_themselves: bool) -> str:
+    """Why a member is not in the mirrored chat, and what to do; to themselves, or to who lets people in (SYNC-04)."""
+    if language == "ru":
+        whom = "вас" if of_themselves else "участника"
+        do = "Разрешите" if of_themselves else "Попросите его разрешить"
+        come = f" или войти в чат по ссылке: {link}" if link else "; попытка повторяется сама, каждые шесть часов"
+        return (
+            f"Сферум не добавляет {whom} в чат: этого не позволяют настройки приватности в VK. "
+            f"{do} приглашения в чаты{come}."
+        )
+    whom = "you" if of_themselves else "this member"
+    do = "Allow" if of_themselves else "Ask them to allow"
+    come = f", or to come in by the link: {link}" if link else "; it is tried again by itself every six hours"
+    return (
+        f"Sferum does not let {whom} into the chat: the privacy settings in VK do not allow it. "
+        f"{do} invitations to chats{come}."
+    )
+
+
 def language_of(accept_language: str) -> Language:
     """The first of our languages that the client would take, by its weights (RFC 9110, 12.5.4); Russian else."""
     wanted: list[tuple[float, Language]] = []

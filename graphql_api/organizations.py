@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import strawberry
 
 from application.audit_views import AttentionView
+from application.mirror_views import OrganizationMirrorView
 from application.views import OrganizationView, Page, ParticipantView, ViewerView
 from domain.access import MetaRole, OrganizationAction, Permission, organization_actions, sees_registry
 from domain.account_link import AccountLinkStatus
@@ -23,6 +24,31 @@ OrganizationArgument = Annotated[
     strawberry.ID | None,
     strawberry.argument(description="The organization; a Superadministrator names it, others leave it out."),
 ]
+
+
+@strawberry.type(description="How many of the organization's chats have a mirror in Sferum in which state.")
+class OrganizationMirror:
+    """Counters over the chats; those without a mirror, and archived ones, are in none."""
+
+    in_step: int = strawberry.field(description="As they should be.")
+    behind: int = strawberry.field(description="Something is still to be done; it goes on by itself.")
+    waiting: int = strawberry.field(description="They go on when the chat administrator has linked.")
+    broken: int = strawberry.field(description="Somebody has to do something first.")
+    oldest_behind_since: datetime | None = strawberry.field(
+        description="Since when the oldest of those is not in step, in the organization's offset."
+    )
+
+    @classmethod
+    def of(cls, view: OrganizationMirrorView, time_zone: str) -> Self:
+        """The counters of a view."""
+        since = view.oldest_behind_since
+        return cls(
+            in_step=view.in_step,
+            behind=view.behind,
+            waiting=view.waiting,
+            broken=view.broken,
+            oldest_behind_since=None if since is None else since.astimezone(ZoneInfo(time_zone)),
+        )
 
 
 @strawberry.type(description="One school.")
@@ -65,6 +91,20 @@ class Organization(Node):
 
             page = await info.context.loader(("administrators", name_contains, part), load).load(self.view.id)
         return Connection[Participant].of(page, part, lambda view: Participant.of(view, detailed=chooses))
+
+    @strawberry.field(description="How its chats' mirrors in Sferum are, for who may view the registry.")
+    async def mirror(self, info: Info) -> OrganizationMirror | None:
+        """Read in one statement for all organizations of the operation."""
+        if not sees_registry(await info.context.viewer(), self.view.id):
+            return None
+        views = info.context.parts.mirrors
+
+        async def load(ids: list[OrganizationId]) -> list[OrganizationMirrorView]:
+            found = await views.organization_mirrors(ids)
+            return [found[id] for id in ids]
+
+        view = await info.context.loader("organization mirrors", load).load(self.view.id)
+        return OrganizationMirror.of(view, self.view.time_zone)
 
     @strawberry.field(description="What waits for somebody, for who may view the registry; the longest first.")
     async def attention(self, info: Info, first: First = None, after: After = None) -> Connection[AttentionItem]:

@@ -42,7 +42,7 @@ from graphql_api.people import (
 from graphql_api.roles import Role, RoleQueries, role_by_id
 from graphql_api.roster import RosterMutations
 from graphql_api.scalars import DateTime
-from graphql_api.subscriptions import VideoconferenceSubscriptions
+from graphql_api.subscriptions import MirrorSubscriptions, VideoconferenceSubscriptions
 from graphql_api.videoconference_forms import VideoconferenceMutations
 from graphql_api.videoconferences import (
     Videoconference,
@@ -104,7 +104,7 @@ Mutation = merge_types(
     "Mutation",
     (AccountLinkMutations, ChatMutations, VideoconferenceMutations, AdministrationMutations, RosterMutations),
 )
-Subscription = merge_types("Subscription", (VideoconferenceSubscriptions,))
+Subscription = merge_types("Subscription", (VideoconferenceSubscriptions, MirrorSubscriptions))
 
 schema = strawberry.Schema(
     query=Query,

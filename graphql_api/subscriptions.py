@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import strawberry
 
+from application.mirror_views import ChatMirrorView
 from application.views import (
     FellBehind,
     GoneReason,
@@ -18,7 +19,8 @@ from application.views import (
     MyNews,
     VideoconferenceView,
 )
-from domain.ids import VideoconferenceId
+from domain.ids import ChatId, VideoconferenceId
+from graphql_api.chats import ChatMirror
 from graphql_api.context import Context, Info
 from graphql_api.enums import describe
 from graphql_api.errors import PublicError
@@ -94,6 +96,13 @@ def _watch_mine(context: Context, arguments: Mapping[str, Any], listener: Listen
     return context.parts.changes.watch_mine(context.identity.claims, listener)
 
 
+def _watch_mirror(context: Context, arguments: Mapping[str, Any], listener: Listener[ChatMirrorView]) -> Leave:
+    inside = id_of("Chat", arguments["chatId"])
+    if inside is None:
+        raise NOT_FOUND
+    return context.parts.mirror_changes.watch(ChatId(inside), context.identity.claims, listener)
+
+
 def _show_mine(news: MyNews) -> VideoconferencesNow | VideoconferenceChanged | VideoconferenceGone:
     match news:
         case MyConferencesNow(views, truncated):
@@ -109,6 +118,7 @@ def _show_mine(news: MyNews) -> VideoconferencesNow | VideoconferenceChanged | V
 FEEDS: Mapping[str, Feed] = {
     "videoconference": Feed(_watch, Videoconference.of, NOT_FOUND),
     "myVideoconferences": Feed(_watch_mine, _show_mine),
+    "chatMirror": Feed(_watch_mirror, ChatMirror.of, NOT_FOUND),
 }
 """By the name of the field of `Subscription`."""
 
@@ -133,6 +143,21 @@ class VideoconferenceSubscriptions:
     async def my_videoconferences(self, info: Info) -> AsyncGenerator[VideoconferenceChange, None]:
         """Completes when the viewer may see nothing any more."""
         async for shown in _pulled(FEEDS["myVideoconferences"], info.context):
+            yield shown
+
+
+@strawberry.type
+class MirrorSubscriptions:
+    """For an executor that pulls; over WebSocket many are answered at once (`fan_out`)."""
+
+    @strawberry.subscription(
+        description="A chat's mirror in Sferum, for who may edit the chat: how it is first, then how it becomes."
+    )
+    async def chat_mirror(
+        self, info: Info, chat_id: Annotated[strawberry.ID, strawberry.argument(description="The chat.")]
+    ) -> AsyncGenerator[ChatMirror, None]:
+        """Completes when the chat is no longer the viewer's to edit."""
+        async for shown in _pulled(FEEDS["chatMirror"], info.context, chatId=chat_id):
             yield shown
 
 

@@ -8,7 +8,7 @@ import asyncio
 import json
 import time
 from collections import defaultdict, deque
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import islice
@@ -47,6 +47,20 @@ Who = tuple[str, PersonId]
 """A person of a school, by the school's id in the school system."""
 
 log = structlog.get_logger()
+
+
+async def hints(redis: Redis) -> AsyncIterator[str]:
+    """Each hint as it comes, until cancelled; while Redis is away there are none."""
+    while True:
+        try:
+            async with redis.pubsub() as pubsub:
+                await pubsub.subscribe(CHANNEL)
+                async for message in pubsub.listen():
+                    if message["type"] == "message":
+                        yield message["data"]
+        except (RedisError, OSError) as error:
+            log.warning("redis_away", error=type(error).__name__)
+            await asyncio.sleep(1)
 
 
 @dataclass(slots=True, eq=False)
@@ -161,16 +175,8 @@ class Announcements:
             tasks.create_task(self._tell())
 
     async def _listen(self) -> None:
-        while True:
-            try:
-                async with self._redis.pubsub() as pubsub:
-                    await pubsub.subscribe(CHANNEL)
-                    async for message in pubsub.listen():
-                        if message["type"] == "message":
-                            self._take_hint(message["data"])
-            except (RedisError, OSError) as error:
-                log.warning("redis_away", error=type(error).__name__)
-                await asyncio.sleep(1)
+        async for hint in hints(self._redis):
+            self._take_hint(hint)
 
     def _take_hint(self, data: str) -> None:
         with suppress(ValueError, KeyError, TypeError):

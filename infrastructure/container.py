@@ -21,6 +21,7 @@ from application.calls import CarryOut, EndCalls, FindCalls, HoldCalls, LookAtCa
 from application.chats import CreateChat, DeleteChat, UpdateChat
 from application.clock import KeepTime
 from application.erasure import EraseForgotten
+from application.mirror import BringMirrorInStep, EmptyBeforeUnlinking, EmptyStrays, KeepMirrors, ResyncChat
 from application.online_lessons import CreateOnlineLesson
 from application.organizations import FoundOrganization, SetChatAdministrator, SetRolePermissions
 from application.ports import Begin
@@ -40,10 +41,12 @@ from infrastructure.announcements import Announcements
 from infrastructure.db.audit_views import PostgresAuditViews
 from infrastructure.db.cipher import Cipher, token_keys
 from infrastructure.db.engine import create_engine
+from infrastructure.db.mirror_views import PostgresMirrorViews
 from infrastructure.db.people_views import PostgresPeopleViews
 from infrastructure.db.unit_of_work import units_of_work
 from infrastructure.db.views import PostgresViews
 from infrastructure.jobs.relay import Relay
+from infrastructure.mirror_news import MirrorNews
 from infrastructure.school.tokens import TokenVerifier
 from infrastructure.settings import Settings
 from infrastructure.sferum.messenger import Sferum
@@ -71,7 +74,9 @@ class Container(containers.DeclarativeContainer):
     views = providers.Singleton(PostgresViews, engine)
     audit_views = providers.Singleton(PostgresAuditViews, engine)
     people_views = providers.Singleton(PostgresPeopleViews, engine)
+    mirror_views = providers.Singleton(PostgresMirrorViews, engine)
     announcements = providers.Singleton(Announcements, engine, redis)
+    mirror_news = providers.Singleton(MirrorNews, views, mirror_views, redis)
     token_verifier = providers.Singleton(
         TokenVerifier,
         http,
@@ -99,6 +104,7 @@ class Container(containers.DeclarativeContainer):
         timeout_seconds=settings.provided.vk_timeout_seconds,
     )
 
+    bring_mirror_in_step = providers.Singleton(BringMirrorInStep, begin, messenger)
     prepare_ahead = providers.Callable(lambda settings: timedelta(seconds=settings.prepare_seconds), settings)
     use_cases = providers.Singleton(
         UseCases,
@@ -113,6 +119,7 @@ class Container(containers.DeclarativeContainer):
         create_chat=providers.Singleton(CreateChat, begin),
         update_chat=providers.Singleton(UpdateChat, begin),
         delete_chat=providers.Singleton(DeleteChat, begin),
+        resync_chat=providers.Singleton(ResyncChat, begin),
         apply_roster_events=providers.Singleton(ApplyRosterEvents, begin, prepare_ahead),
         look_up_known=providers.Singleton(LookUpKnown, begin),
         plan_roster_import=providers.Singleton(PlanRosterImport, begin, settings.provided.import_max_removal),
@@ -131,7 +138,9 @@ class Container(containers.DeclarativeContainer):
         ),
         depart_for_vk_id=providers.Singleton(DepartForVkId, begin, vk_id),
         complete_account_link=providers.Singleton(CompleteAccountLink, begin, vk_id),
-        unlink_account=providers.Singleton(UnlinkAccount, begin),
+        unlink_account=providers.Singleton(
+            UnlinkAccount, begin, providers.Singleton(EmptyBeforeUnlinking, begin, bring_mirror_in_step)
+        ),
         deliver_revocations=providers.Singleton(DeliverRevocations, begin, vk_id),
         keep_links_alive=providers.Singleton(KeepLinksAlive, begin, access_tokens),
         create_videoconference=providers.Singleton(CreateVideoconference, begin, prepare_ahead),
@@ -149,6 +158,9 @@ class Container(containers.DeclarativeContainer):
             providers.Singleton(EndCalls, begin, messenger),
         ),
         hold_calls=providers.Singleton(HoldCalls, begin),
+        keep_mirrors=providers.Singleton(KeepMirrors, begin),
+        bring_mirror_in_step=bring_mirror_in_step,
+        empty_strays=providers.Singleton(EmptyStrays, begin, messenger),
     )
 
 

@@ -26,6 +26,7 @@ from domain.account_link import (
 from domain.ids import OrganizationId, ParticipantId, PersonId, account_id
 from infrastructure.db import outbox
 from infrastructure.db.cipher import Cipher
+from infrastructure.db.mirrors import Touched
 from infrastructure.db.tables import account_links, link_attempts, participants
 
 UNIQUE_VIOLATION = "23505"
@@ -63,10 +64,11 @@ def open_tokens(sealed: bytes, cipher: Cipher) -> Tokens | None:
 class PostgresAccountLinks:
     """Implements `application.ports.AccountLinks`."""
 
-    def __init__(self, connection: AsyncConnection, cipher: Cipher, trail: Trail) -> None:
+    def __init__(self, connection: AsyncConnection, cipher: Cipher, trail: Trail, touched: Touched) -> None:
         self._connection = connection
         self._trail = trail
         self._cipher = cipher
+        self._touched = touched
 
     async def find(self, person: PersonId, *, lock: bool = False) -> AccountLink | None:
         query = select(account_links).where(account_links.c.person_id == person)
@@ -141,10 +143,13 @@ class PostgresAccountLinks:
         )
 
     async def _note(self, link: AccountLink) -> None:
-        before = await self._connection.execute(
-            select(account_links.c.tokens.is_not(None)).where(account_links.c.person_id == link.person_id)
-        )
-        worked = before.scalar_one_or_none()
+        works, profile = account_links.c.tokens.is_not(None).label("works"), account_links.c.profile_id
+        query = select(works, profile).where(account_links.c.person_id == link.person_id)
+        before = (await self._connection.execute(query)).one_or_none()
+        worked = None if before is None else before.works
+        if before is None or (before.works, before.profile_id) != (link.tokens is not None, link.profile.id):
+            self._touched.persons.add(link.person_id)
+            self._touched.profiles |= {link.profile.id} if before is None else {link.profile.id, before.profile_id}
         if worked is (link.tokens is not None):
             return
         for participant, organization in await self._known_as(link.person_id):
@@ -161,6 +166,8 @@ class PostgresAccountLinks:
                 subject = link_subject(participant, organization)
                 self._trail.loaded(subject, link_facts(known.status) or {})
                 self._trail.saved(subject, None)
+        self._touched.persons.add(person)
+        self._touched.profiles.add(link.profile.id)
         await self._connection.execute(delete(account_links).where(account_links.c.person_id == person))
         await self._tell(link)
 

@@ -1,7 +1,6 @@
 """What administrators read, on Postgres: one statement a page, each on a connection of its own, no transaction."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -19,8 +18,10 @@ from application.views import Page, ParticipantView, Window
 from domain.access import MetaRole, OrganizationAction, Permission, Viewer, organization_actions, sees_registry
 from domain.audit import AuditCause
 from domain.ids import OrganizationId
+from domain.mirror import MirrorError
 from domain.ordering import sort_key
 from domain.role import Role, may_edit_roles
+from infrastructure.db.attention_statements import ATTENTION
 
 _LINE = """
   e.id, e.number, e.organization_id, coalesce(o.time_zone, 'UTC') as time_zone, e.at, e.cause, e.action,
@@ -38,25 +39,6 @@ _BESIDE_THE_LINE = """
 LINE_BY_ID = f"select {_LINE} from audit_entries e {_BESIDE_THE_LINE} where e.id = :id"
 
 ROLES = "select r.name, r.meta_role, r.permissions from roles r"
-
-# A link that is gone or broken says so in a line of its own; who never had one waits since they were chosen.
-ATTENTION = """
-select o.id, o.without_chat_administrator_since, clock_timestamp() as now,
-       p.id as administrator_id, p.full_name as administrator_name, p.blocked as administrator_blocked,
-       l.tokens is not null as link_works,
-       greatest(
-         (select e.at from audit_entries e
-          where e.subject_id = o.id and e.subject = 'organization' and jsonb_exists(e.after, 'chatAdministrator')
-          order by e.number desc limit 1),
-         (select e.at from audit_entries e
-          where e.subject_id = p.id and e.action in ('ACCOUNT_LINK_CHANGED', 'ACCOUNT_LINK_DELETED')
-          order by e.number desc limit 1)
-       ) as not_linked_since
-from organizations o
-left join participants p on p.id = o.chat_administrator_id
-left join account_links l on l.person_id = p.person_id
-where o.id = any(:ids)
-"""
 
 
 def lines(which: AuditFilter, *, of_nobody: bool, from_the_top: bool) -> str:
@@ -145,9 +127,12 @@ class PostgresAuditViews:
         open_to_viewer = [id for id in organizations if sees_registry(viewer, id)]
         pages: dict[OrganizationId, Page[AttentionView]] = {id: Page((), 0) for id in organizations}
         if open_to_viewer:
-            for row in await self._rows(ATTENTION, ids=open_to_viewer):
-                items = _attention(row)
-                pages[row.id] = Page(items[window.offset : window.offset + window.first], len(items))
+            items: dict[OrganizationId, list[AttentionView]] = {id: [] for id in open_to_viewer}
+            parameters = {"ids": open_to_viewer, "first": window.first, "offset": window.offset}
+            for row in await self._rows(ATTENTION, **parameters):
+                if row.kind is not None:
+                    items[row.organization_id].append(_attention(row))
+                pages[row.organization_id] = Page(items[row.organization_id], row.total)
         return pages
 
     async def _rows(self, statement: str, **parameters: object) -> Sequence[Row[Any]]:
@@ -181,16 +166,17 @@ def _role(row: Row[Any]) -> Role:
     )
 
 
-def _attention(row: Row[Any]) -> list[AttentionView]:
-    now: datetime = row.now
-    administrator = _person(row, "administrator")
-    if administrator is None:
-        since = row.without_chat_administrator_since or now
-        return [AttentionView(AttentionKind.NO_CHAT_ADMINISTRATOR, since, None)]
-    if not row.link_works:
-        since = row.not_linked_since or now
-        return [AttentionView(AttentionKind.CHAT_ADMINISTRATOR_NOT_LINKED, since, administrator)]
-    return []
+def _attention(row: Row[Any]) -> AttentionView:
+    return AttentionView(
+        kind=AttentionKind(row.kind),
+        since=row.since,
+        participant=_person(row, "participant"),
+        chat=row.chat_id,
+        chat_name=row.chat_name,
+        videoconference=row.videoconference_id,
+        error=MirrorError(row.error) if row.error else None,
+        stays=row.stays,
+    )
 
 
 def _person(row: Row[Any], prefix: str) -> ParticipantView | None:

@@ -2,6 +2,7 @@
 
 from application.views import ChatFilter, ChatOrder, ChatOrderField, MemberFilter
 from domain.chat import ChatType
+from infrastructure.db.mirror_statements import SFERUM_STATE
 
 _COLUMNS = """
   c.id, c.organization_id, c.name, c.type, c.member_count, c.archived, c.version, c.number, c.group_id,
@@ -105,8 +106,19 @@ def members(which: MemberFilter) -> str:
         matches += " and :capacity = any(m.capacities)"
     if which.name_contains is not None:
         matches += " and p.search_key like all(:patterns)"
+    if which.sferum_state is not None:
+        matches += f" and {SFERUM_STATE} = :sferum_state"
+        matches += " and m.participant_id = :asked_of" if which.asked_of is not None else ""
     people = "memberships m join participants p on p.id = m.participant_id"
-    counted = people if which.name_contains is not None else "memberships m"
+    in_sferum = """
+      left join account_links l on l.person_id = p.person_id
+      left join mirrors r on r.chat_id = m.chat_id
+    """
+    counted = "memberships m"
+    if which.sferum_state is not None:
+        counted = people + in_sferum
+    elif which.name_contains is not None:
+        counted = people
     return f"""
 select wanted.chat_id, total.count as total, page.*
 from unnest(cast(:chats as uuid[])) wanted(chat_id)
@@ -115,8 +127,9 @@ left join lateral (
   select p.id, p.full_name, p.blocked, p.sort_key, m.role, m.capacities, m.grounds,
          (select jsonb_object_agg(u.id, jsonb_build_object('name', u.full_name, 'blocked', u.blocked))
           from jsonb_array_elements(m.grounds) ground join participants u on u.id = (ground ->> 'pupil')::uuid)
-           as pupils
-  from {people}
+           as pupils,
+         {SFERUM_STATE} as sferum_state, r.invite_link
+  from {people} {in_sferum}
   where {matches}
   order by p.sort_key, p.id
   limit :first offset :offset

@@ -34,6 +34,7 @@ from domain.ids import ChatId, GroupId, OrganizationId, ParticipantId
 from domain.ordering import natural_key, search_key
 from domain.participant import Capacity
 from infrastructure.db import outbox
+from infrastructure.db.mirrors import Touched
 from infrastructure.db.tables import audit_entries, chat_additions, chat_exclusions, chats, memberships
 
 Memberships = dict[ParticipantId, Membership]
@@ -120,9 +121,10 @@ def membership_from_row(row: Row[Any]) -> Membership:
 class PostgresChats:
     """Implements `application.ports.Chats`."""
 
-    def __init__(self, connection: AsyncConnection, trail: Trail) -> None:
+    def __init__(self, connection: AsyncConnection, trail: Trail, touched: Touched) -> None:
         self._connection = connection
         self._trail = trail
+        self._touched = touched
         self._loaded: dict[ChatId, _Loaded] = {}
 
     async def find(self, id: ChatId, *, lock: bool = False, deleted: bool = False) -> Chat | None:
@@ -175,6 +177,7 @@ class PostgresChats:
         for chat in saved:
             revision = self._loaded[chat.id].revision if chat.id in self._loaded else 0
             self._remember(chat, revision + 1)
+            self._touched.chats.add(chat.id)
             self._trail.saved(chat_subject(chat), chat_facts(chat), chat.version)
         await outbox.write(self._connection, [_entry(chat, event) for chat in saved for event in chat.take_events()])
 

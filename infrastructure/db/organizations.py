@@ -7,9 +7,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from application.audit import Trail, organization_facts, organization_subject
-from domain.ids import OrganizationId
+from domain.ids import OrganizationId, ParticipantId
 from domain.ordering import natural_key, search_key
 from domain.organization import Organization
+from infrastructure.db.mirrors import Touched
 from infrastructure.db.tables import organizations
 
 
@@ -45,9 +46,11 @@ def from_row(row: Row[tuple[object, ...]]) -> Organization:
 class PostgresOrganizations:
     """Implements `application.ports.Organizations`."""
 
-    def __init__(self, connection: AsyncConnection, trail: Trail) -> None:
+    def __init__(self, connection: AsyncConnection, trail: Trail, touched: Touched) -> None:
         self._connection = connection
         self._trail = trail
+        self._touched = touched
+        self._administrators: dict[OrganizationId, ParticipantId | None] = {}
 
     async def find(self, id: OrganizationId, *, lock: bool = False) -> Organization | None:
         query = select(organizations).where(organizations.c.id == id)
@@ -59,6 +62,7 @@ class PostgresOrganizations:
         if row is None:
             return None
         found = from_row(row)
+        self._administrators[id] = found.chat_administrator
         self._trail.loaded(organization_subject(found), organization_facts(found), locked=lock)
         return found
 
@@ -72,6 +76,12 @@ class PostgresOrganizations:
                 },
             )
         )
+        if (
+            self._administrators.get(organization.id, organization.chat_administrator)
+            != organization.chat_administrator
+        ):
+            self._touched.organizations.add(organization.id)
+        self._administrators[organization.id] = organization.chat_administrator
         self._trail.saved(organization_subject(organization), organization_facts(organization))
 
     async def register_due(self, at: datetime) -> list[OrganizationId]:

@@ -8,6 +8,12 @@ _STATEMENTS = (
     "delete from outbox where delivered_at < clock_timestamp() - interval '2 days'",
     # Keys are good for 24 hours (api.md); the demonstration's own mark is no request's.
     "delete from answers where at < clock_timestamp() - interval '2 days' and scope <> 'demonstration'",
+    # Of these nothing can turn up any more, and nobody waits for them.
+    """
+    delete from chat_requests a
+    where a.due_at is null and a.asked_at < clock_timestamp() - interval '2 days'
+      and not exists (select from mirrors r where r.request_id = a.id)
+    """,
     "delete from link_attempts where expires_at < clock_timestamp() - interval '2 days'",
 )
 

@@ -14,6 +14,7 @@ from domain.ordering import class_sort_key, natural_key, search_key, sort_key
 from domain.participant import ERASED, Capacity, Name, Participant, PositionKind
 from domain.roster import Roster, SchoolClass, StudyGroup
 from infrastructure.db import outbox, tables
+from infrastructure.db.mirrors import Touched
 
 Values = dict[str, object]
 Facts = dict[Hashable, Values]
@@ -23,9 +24,10 @@ Facts = dict[Hashable, Values]
 class PostgresRosters:
     """Implements `application.ports.Rosters`."""
 
-    def __init__(self, connection: AsyncConnection, trail: Trail) -> None:
+    def __init__(self, connection: AsyncConnection, trail: Trail, touched: Touched) -> None:
         self._connection = connection
         self._trail = trail
+        self._touched = touched
         self._stored: dict[OrganizationId, dict[str, Facts]] = {}
 
     async def get(self, id: OrganizationId) -> Roster:
@@ -63,6 +65,12 @@ class PostgresRosters:
             await self._upsert(tables.metadata.tables[name], changed)
         for name in reversed(names):
             await self._delete(tables.metadata.tables[name], before.get(name, {}).keys() - after[name].keys())
+        known = before.get("participants", {})
+        self._touched.participants |= {
+            person.id
+            for person in roster.people.values()
+            if known.get(person.id, {}).get("blocked") is not person.blocked
+        }
         self._stored[roster.organization_id] = after
         for subject, rights in rights_of_people(roster).items():
             self._trail.loaded(subject, NO_RIGHTS)

@@ -188,7 +188,7 @@ lessons = Table(
     _id("group_id", "study_groups.id"),
     Column("starts_at", _INSTANT, nullable=False),
     Column("ends_at", _INSTANT, nullable=False),
-    _id("substitute_id", "participants.id", nullable=True),
+    _id("substitute_id", "participants.id", nullable=True, index=True),
     Column("cancelled", Boolean, nullable=False),
     Index(None, "group_id", "starts_at"),
     Index(None, "organization_id", "starts_at"),
@@ -245,6 +245,56 @@ memberships = Table(
     Column("capacities", ARRAY(Text), nullable=False),
     Column("grounds", JSONB, nullable=False),
     PrimaryKeyConstraint("chat_id", "participant_id"),
+)
+
+# What each chat's mirror in Sferum holds, as far as is known, and what is to be done about it (SYNC-01).
+mirrors = Table(
+    "mirrors",
+    metadata,
+    Column("chat_id", Uuid, ForeignKey("chats.id"), primary_key=True),
+    _id("organization_id", "organizations.id", index=True),
+    # The attempt to make the chat whose outcome is not known yet.
+    _id("request_id", nullable=True),
+    # Sferum's numbers of the chat by profile, and whom it lets in no sooner than when.
+    Column("numbers", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("refused", JSONB, nullable=False, server_default=text("'{}'")),
+    _text("owner", nullable=True),
+    # `domain.mirror.Held`: both or neither. Members are whether they are administrators, by profile.
+    _text("title", nullable=True),
+    Column("members", JSONB(none_as_null=True)),
+    _text("invite_link", nullable=True),
+    Column("unsure", Boolean, nullable=False, server_default=text("false")),
+    Column("looked_at", _INSTANT),
+    Column("look_at", ARRAY(_INSTANT), nullable=False, server_default=text("'{}'")),
+    Column("state", Text, nullable=False, server_default=text("'NOT_NEEDED'")),
+    _text("error", nullable=True),
+    Column("behind_since", _INSTANT),
+    Column("tries", Integer, nullable=False, server_default=text("0")),
+    Column("touched", Integer, nullable=False, server_default=text("1")),
+    # When it was touched last, by the database's clock.
+    Column("touched_at", _INSTANT, nullable=False, server_default=text("clock_timestamp()")),
+    Column("settled", Integer, nullable=False, server_default=text("0")),
+    Column("due_at", _INSTANT, server_default=text("'1970-01-01Z'")),
+    Column("claimed_until", _INSTANT),
+    Index(None, "due_at", postgresql_where=text("due_at is not null")),
+    # Whoever links or unlinks concerns every mirror that holds the profile.
+    Index(None, "members", postgresql_using="gin"),
+)
+
+# Attempts to make a chat in Sferum, watched until nothing of them can turn up any more (SYNC-03). They refer to their
+# chat by its id alone: a reference would have the worker, who holds the mirror, wait for whoever holds the chat.
+chat_requests = Table(
+    "chat_requests",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    _id("chat_id", index=True),
+    _text("account"),
+    _text("profile"),
+    Column("asked_at", _INSTANT, nullable=False),
+    _text("number", nullable=True),
+    Column("given_up", Boolean, nullable=False),
+    Column("due_at", _INSTANT),
+    Index(None, "due_at", postgresql_where=text("due_at is not null")),
 )
 
 videoconferences = Table(

@@ -14,9 +14,11 @@ from infrastructure.db import audit
 from infrastructure.db.account_links import PostgresAccountLinks
 from infrastructure.db.answers import PostgresAnswers
 from infrastructure.db.calls import PostgresCalls
+from infrastructure.db.chat_requests import PostgresChatRequests
 from infrastructure.db.chats import PostgresChats
 from infrastructure.db.cipher import Cipher
 from infrastructure.db.lessons import PostgresLessons
+from infrastructure.db.mirrors import PostgresMirrors, Touched
 from infrastructure.db.organizations import PostgresOrganizations
 from infrastructure.db.registers import PostgresRegisters
 from infrastructure.db.revocations import PostgresRevocations
@@ -40,20 +42,27 @@ class PostgresUnitOfWork:
         self._connection = connection
         self._read_clock = read_clock
         self._trail = Trail()
-        self.organizations = PostgresOrganizations(connection, self._trail)
-        self.rosters = PostgresRosters(connection, self._trail)
+        self._touched = Touched()
+        self.organizations = PostgresOrganizations(connection, self._trail, self._touched)
+        self.rosters = PostgresRosters(connection, self._trail, self._touched)
         self.registers = PostgresRegisters(connection)
         self.lessons = PostgresLessons(connection)
-        self.chats = PostgresChats(connection, self._trail)
+        self.chats = PostgresChats(connection, self._trail, self._touched)
         self.videoconferences = PostgresVideoconferences(connection, self._trail)
         self.calls = PostgresCalls(connection)
-        self.account_links = PostgresAccountLinks(connection, cipher, self._trail)
+        self.account_links = PostgresAccountLinks(connection, cipher, self._trail, self._touched)
         self.revocations = PostgresRevocations(connection, cipher)
+        self.mirrors = PostgresMirrors(connection, self._touched)
+        self.chat_requests = PostgresChatRequests(connection)
         self.roles = PostgresRoles(connection, self._trail)
         self.answers = PostgresAnswers(connection)
 
     async def now(self) -> datetime:
         return await self._read_clock(self._connection)
+
+    async def touch_mirrors(self) -> None:
+        """Touches the mirrors that it concerns."""
+        await self._touched.write(self._connection)
 
     async def write_audit(self, because: Because) -> None:
         """Writes a line for each thing that is not what it was."""
@@ -78,6 +87,7 @@ def units_of_work(
                 unit = PostgresUnitOfWork(connection, cipher, read_clock)
                 yield unit
                 await unit.write_audit(because)
+                await unit.touch_mirrors()
             if connection.info.pop("outbox_written", False):
                 told()
 

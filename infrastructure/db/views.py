@@ -56,6 +56,7 @@ from domain.account_link import AccountLinkStatus
 from domain.chat import Chat, ChatType, GroundKind, MembershipRole
 from domain.ids import ChatId, LessonId, OrganizationId, ParticipantId, PersonId, VideoconferenceId
 from domain.lesson import Lesson
+from domain.mirror import SferumState
 from domain.participant import Capacity
 from domain.participation import kinds_that_take_part
 from domain.roster import StudyGroup
@@ -136,6 +137,8 @@ class PostgresViews:
             chats=list(chats),
             capacity=which.capacity and str(which.capacity),
             patterns=patterns(which.name_contains),
+            sferum_state=which.sferum_state and str(which.sferum_state),
+            asked_of=which.asked_of,
             first=window.first,
             offset=window.offset,
         )
@@ -462,6 +465,8 @@ def _membership(row: Row[Any]) -> MembershipView:
             )
             for ground in row.grounds
         ),
+        sferum_state=SferumState(row.sferum_state),
+        invite_link=row.invite_link,
     )
 
 

@@ -68,6 +68,7 @@ class Relay:
         hint = {
             "videoconferences": sorted(changed["videoconference"]),
             "chats": sorted(changed["chat"]),
+            "chat_mirrors": sorted(changed["chat_mirror"]),
             "organizations": sorted(changed["organization"]),
             # What a role permits counts in every organization.
             "everywhere": bool(changed["role"]),

@@ -25,6 +25,7 @@ from application.roster_import import TurnDays
 from infrastructure.container import assembled
 from infrastructure.db.pruning import prune
 from infrastructure.jobs.links import deliver_revocations, keep_links_alive
+from infrastructure.jobs.mirrors import MirrorKeeper, empty_strays
 from infrastructure.jobs.relay import WAKE
 from infrastructure.settings import Settings
 
@@ -131,6 +132,7 @@ async def run(settings: Settings) -> None:
     async with assembled(settings) as container:
         use_cases = container.use_cases()
         keeper = ClockKeeper(use_cases.keep_time, use_cases.carry_out, use_cases.hold_calls)
+        mirrors = MirrorKeeper(use_cases.keep_mirrors, use_cases.bring_mirror_in_step)
         tasks = [
             asyncio.create_task(keeper.run()),
             asyncio.create_task(keeper.hold()),
@@ -140,6 +142,8 @@ async def run(settings: Settings) -> None:
             asyncio.create_task(turn_days(use_cases.turn_days)),
             asyncio.create_task(deliver_revocations(use_cases.deliver_revocations)),
             asyncio.create_task(keep_links_alive(use_cases.keep_links_alive)),
+            asyncio.create_task(mirrors.run()),
+            asyncio.create_task(empty_strays(use_cases.empty_strays)),
         ]
         log.info("worker_works")
         stopping = asyncio.create_task(stop.wait())
@@ -147,7 +151,7 @@ async def run(settings: Settings) -> None:
         for task in [stopping, *tasks]:
             task.cancel()
         results = await asyncio.gather(*tasks, return_exceptions=True)
-        await keeper.finish()
+        await asyncio.gather(keeper.finish(), mirrors.finish())
         for result in results:
             if isinstance(result, Exception):
                 raise result

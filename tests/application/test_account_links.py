@@ -90,7 +90,8 @@ async def test_the_school_system_links_no_account(world: World) -> None:
     assert problems == only(ProblemCode.FORBIDDEN)
 
 
-async def test_who_has_linked_does_not_begin_again(world: World) -> None:
+@pytest.mark.rule("LINK-01")
+async def test_a_user_links_once_and_who_has_linked_does_not_begin_again(world: World) -> None:
     await link_anew(world)
 
     problems = await problems_of(begin(world))

@@ -287,7 +287,10 @@ REASONS = {
     Trouble.RATE_LIMITED: FailureReason.SFERUM_UNAVAILABLE,
     Trouble.RELINK_NEEDED: FailureReason.NO_LINKED_STARTER,
     Trouble.HUMAN_CHECK_NEEDED: FailureReason.HUMAN_CHECK_NEEDED,
-    Trouble.REFUSED: FailureReason.SFERUM_REFUSED,
+    **dict.fromkeys(
+        (Trouble.REFUSED, Trouble.NO_PERMISSION, Trouble.CHAT_LOST, Trouble.CHAT_FULL, Trouble.MEMBER_REFUSED),
+        FailureReason.SFERUM_REFUSED,
+    ),
 }
 
 

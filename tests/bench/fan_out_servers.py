@@ -76,7 +76,9 @@ class _Stock(strawberry.asgi.GraphQL[Any, None]):
             views=container.views(),
             audit=container.audit_views(),
             people=container.people_views(),
+            mirrors=container.mirror_views(),
             changes=container.announcements(),
+            mirror_changes=container.mirror_news(),
             public_url=settings.public_url,
             sferum_url=settings.sferum_url,
         )

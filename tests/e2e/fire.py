@@ -250,7 +250,7 @@ class Outcome:
 
 
 @contextmanager
-def _servers() -> Iterator[tuple[Path, Restartable, Restartable]]:
+def servers() -> Iterator[tuple[Path, Restartable, Restartable]]:
     """A directory for everything, and the servers in it."""
     with tempfile.TemporaryDirectory(prefix="sferum-fire-", ignore_cleanup_errors=True) as name:
         directory = Path(name)
@@ -268,7 +268,7 @@ def _servers() -> Iterator[tuple[Path, Restartable, Restartable]]:
 async def under_fire(plan: Plan) -> Outcome:
     """Lets the conferences of the plan start and end under its faults, and judges."""
     random = Random(plan.seed)
-    with _servers() as (data_dir, postgres, valkey):
+    with servers() as (data_dir, postgres, valkey):
         url = await database_of(postgres.server.url, "fire")
         async with running_system(
             database_url=url, redis_url=valkey.server.url, data_dir=data_dir, prepare_seconds=plan.prepare_seconds
@@ -288,12 +288,12 @@ async def under_fire(plan: Plan) -> Outcome:
             for result in await asyncio.gather(*burning, return_exceptions=True):
                 if isinstance(result, Exception):
                     raise result
-            await _put_out(fire)
+            await put_out(fire)
             await _settle(system, len(ids))
             return await _judge(system, ids, fire.log)
 
 
-async def _put_out(fire: Fire) -> None:
+async def put_out(fire: Fire) -> None:
     """Everything works again."""
     for server in (fire.postgres, fire.valkey):
         if server.process is None:

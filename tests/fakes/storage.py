@@ -33,6 +33,7 @@ from domain.account_link import AccountLink, AccountLinkStatus, LinkAttempt, Rev
 from domain.audit import AuditCause, Because
 from domain.call import Asked, Call, Open
 from domain.chat import Chat, ChatKind, SubjectChat
+from domain.chat_request import ChatRequest, ChatRequestId
 from domain.ids import (
     CallId,
     ChatId,
@@ -46,6 +47,7 @@ from domain.ids import (
     role_id,
 )
 from domain.lesson import Lesson
+from domain.mirror import Mirror
 from domain.organization import Organization
 from domain.participant import ERASED, Capacity
 from domain.register import Register
@@ -60,7 +62,9 @@ from domain.videoconference import (
     Videoconference,
     VideoconferenceType,
 )
+from infrastructure.db.mirrors import Touched
 from tests.builders import MONDAY_0800
+from tests.fakes.mirrors import InMemoryChatRequests, InMemoryMirrors
 from tests.fakes.registers import InMemoryRegisters
 from tests.fakes.rows import Rows, Table, due_keys, due_rows, next_due, save_with_events
 
@@ -83,9 +87,10 @@ class AuditLine:
 class InMemoryOrganizations:
     """Implements `application.ports.Organizations`."""
 
-    def __init__(self, rows: Rows[OrganizationId, Organization], trail: Trail) -> None:
+    def __init__(self, rows: Rows[OrganizationId, Organization], trail: Trail, touched: Touched) -> None:
         self._rows = rows
         self._trail = trail
+        self._touched = touched
 
     async def find(self, id: OrganizationId, *, lock: bool = False) -> Organization | None:
         found = await self._rows.find_locked(id, lock=lock)
@@ -94,6 +99,9 @@ class InMemoryOrganizations:
         return found
 
     async def save(self, organization: Organization) -> None:
+        before = self._rows.present().get(organization.id)
+        if before is not None and before.chat_administrator != organization.chat_administrator:
+            self._touched.organizations.add(organization.id)
         await self._rows.save(organization.id, organization)
         self._trail.saved(organization_subject(organization), organization_facts(organization))
 
@@ -110,9 +118,10 @@ class InMemoryOrganizations:
 class InMemoryRosters:
     """Implements `application.ports.Rosters`."""
 
-    def __init__(self, rows: Rows[OrganizationId, Roster], trail: Trail) -> None:
+    def __init__(self, rows: Rows[OrganizationId, Roster], trail: Trail, touched: Touched) -> None:
         self._rows = rows
         self._trail = trail
+        self._touched = touched
 
     async def get(self, id: OrganizationId) -> Roster:
         roster = self._rows.find(id) or Roster(id)
@@ -121,6 +130,11 @@ class InMemoryRosters:
         return roster
 
     async def save(self, roster: Roster) -> None:
+        before = self._rows.present().get(roster.organization_id)
+        known = {} if before is None else before.people
+        self._touched.participants |= {
+            id for id, person in roster.people.items() if id not in known or known[id].blocked is not person.blocked
+        }
         await self._rows.save(roster.organization_id, roster)
         for subject, rights in rights_of_people(roster).items():
             self._trail.loaded(subject, NO_RIGHTS)
@@ -182,8 +196,16 @@ class InMemoryLessons:
 class InMemoryChats:
     """Implements `application.ports.Chats`."""
 
-    def __init__(self, rows: Rows[ChatId, Chat], lines: Sequence[AuditLine], told: list[object], trail: Trail) -> None:
+    def __init__(
+        self,
+        rows: Rows[ChatId, Chat],
+        lines: Sequence[AuditLine],
+        told: list[object],
+        trail: Trail,
+        touched: Touched,
+    ) -> None:
         self._rows = rows
+        self._touched = touched
         self._lines = lines
         self._told = told
         self._trail = trail
@@ -232,6 +254,7 @@ class InMemoryChats:
     async def save_all(self, chats: Sequence[Chat]) -> None:
         for chat in chats:
             await save_with_events(self._rows, chat.id, chat, self._told)
+            self._touched.chats.add(chat.id)
             self._trail.saved(chat_subject(chat), chat_facts(chat), chat.version)
 
     def _noted(self, chat: Chat, *, locked: bool) -> Chat:
@@ -419,8 +442,10 @@ class InMemoryAccountLinks:
         claims: Claims,
         told: list[object],
         trail: Trail,
+        touched: Touched,
     ) -> None:
         self._rows = rows
+        self._touched = touched
         self._attempts = attempts
         self._rosters = rosters
         self._organizations = organizations
@@ -453,6 +478,9 @@ class InMemoryAccountLinks:
             raise ConcurrentChange
         events = link.take_events()
         before = self._rows.present().get(link.person_id)
+        if before is None or (before.status, before.profile.id) != (link.status, link.profile.id):
+            self._touched.persons.add(link.person_id)
+            self._touched.profiles |= {each.profile.id for each in (before, link) if each is not None}
         for roster in self._rosters.present().values():
             participant = roster.participant_id(link.person_id)
             if participant in roster.people:
@@ -471,6 +499,8 @@ class InMemoryAccountLinks:
                 self._trail.loaded(subject, link_facts(known.status) or {})
                 self._trail.saved(subject, None)
             await self._rows.delete(person)
+        self._touched.persons.add(person)
+        self._touched.profiles.add(link.profile.id)
         self._told += link.take_events()
 
     async def renewed_before(self, at: datetime, *, limit: int) -> list[PersonId]:
@@ -588,6 +618,8 @@ class InMemoryStorage:
         self.account_links = Table[PersonId, AccountLink]()
         self.attempts = Table[str, LinkAttempt]()
         self.revocations = Table[UUID, Revocation]()
+        self.mirrors = Table[ChatId, Mirror]()
+        self.chat_requests = Table[ChatRequestId, ChatRequest]()
         self.roles = Table[RoleId, Role]()
         for meta_role in MetaRole:
             role = Role(name=str(meta_role), meta_role=meta_role, permissions=frozenset(Permission))
@@ -601,6 +633,7 @@ class InMemoryStorage:
         unit = InMemoryUnitOfWork(self)
         try:
             yield unit
+            await unit.mirrors.touch_all()
             unit.commit(because)
         finally:
             unit.release()
@@ -613,15 +646,16 @@ class InMemoryUnitOfWork:
         self._storage = storage
         self._told: list[object] = []
         self._trail = Trail()
+        touched = Touched()
         self._opened: list[Rows[Any, Any]] = []
         rosters, claims = self._rows(storage.rosters), self._rows(storage.claims)
         lessons = self._rows(storage.lessons)
         organizations, chats = self._rows(storage.organizations), self._rows(storage.chats)
-        self.organizations = InMemoryOrganizations(organizations, self._trail)
-        self.rosters = InMemoryRosters(rosters, self._trail)
+        self.organizations = InMemoryOrganizations(organizations, self._trail, touched)
+        self.rosters = InMemoryRosters(rosters, self._trail, touched)
         self.registers = InMemoryRegisters(self._rows(storage.registers))
         self.lessons = InMemoryLessons(lessons)
-        self.chats = InMemoryChats(chats, storage.audit, self._told, self._trail)
+        self.chats = InMemoryChats(chats, storage.audit, self._told, self._trail, touched)
         self.videoconferences = InMemoryVideoconferences(
             self._rows(storage.videoconferences),
             rosters,
@@ -633,8 +667,9 @@ class InMemoryUnitOfWork:
             self._trail,
         )
         self.calls = InMemoryCalls(self._rows(storage.calls), claims)
+        links = self._rows(storage.account_links)
         self.account_links = InMemoryAccountLinks(
-            self._rows(storage.account_links),
+            links,
             self._rows(storage.attempts),
             rosters,
             organizations,
@@ -642,7 +677,12 @@ class InMemoryUnitOfWork:
             claims,
             self._told,
             self._trail,
+            touched,
         )
+        self.mirrors = InMemoryMirrors(
+            self._rows(storage.mirrors), chats, organizations, rosters, links, touched, self._told
+        )
+        self.chat_requests = InMemoryChatRequests(self._rows(storage.chat_requests))
         self.revocations = InMemoryRevocations(self._rows(storage.revocations))
         self.roles = InMemoryRoles(self._rows(storage.roles), self._trail)
         self.answers = InMemoryAnswers(self._rows(storage.answers), claims)

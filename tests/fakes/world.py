@@ -24,6 +24,7 @@ from application.calls import (
 from application.chats import CreateChat, DeleteChat, UpdateChat
 from application.clock import KeepTime, Swept
 from application.erasure import EraseForgotten
+from application.mirror import BringMirrorInStep, EmptyBeforeUnlinking, EmptyStrays, KeepMirrors, ResyncChat
 from application.online_lessons import CreateOnlineLesson
 from application.organizations import FoundOrganization, SetChatAdministrator, SetRolePermissions
 from application.ports import MessengerFailed
@@ -58,12 +59,13 @@ MOST_SWEEPS_AT_ONE_INSTANT = 20
 class World:
     """Everything a use case can reach."""
 
-    def __init__(self, now: datetime = MONDAY_0800) -> None:
+    def __init__(self, now: datetime = MONDAY_0800, messenger: FakeMessenger | None = None) -> None:
         self.storage = InMemoryStorage(now)
-        self.messenger = FakeMessenger()
+        self.messenger = messenger or FakeMessenger()
         self.identity_provider = FakeIdentityProvider(self.storage.clock)
         begin = self.storage.begin
         self.access_tokens = AccessTokens(begin, self.identity_provider)
+        bring_mirror_in_step = BringMirrorInStep(begin, self.messenger)
         self.use_cases = UseCases(
             found_organization=FoundOrganization(begin),
             set_chat_administrator=SetChatAdministrator(begin),
@@ -72,6 +74,7 @@ class World:
             create_chat=CreateChat(begin),
             update_chat=UpdateChat(begin),
             delete_chat=DeleteChat(begin),
+            resync_chat=ResyncChat(begin),
             apply_roster_events=ApplyRosterEvents(begin, PREPARE_AHEAD),
             look_up_known=LookUpKnown(begin),
             plan_roster_import=PlanRosterImport(begin, MAX_REMOVAL),
@@ -83,7 +86,7 @@ class World:
             begin_account_link=BeginAccountLink(begin, ATTEMPT_LIFE, (RETURN_TO,)),
             depart_for_vk_id=DepartForVkId(begin, self.identity_provider),
             complete_account_link=CompleteAccountLink(begin, self.identity_provider),
-            unlink_account=UnlinkAccount(begin),
+            unlink_account=UnlinkAccount(begin, EmptyBeforeUnlinking(begin, bring_mirror_in_step)),
             deliver_revocations=DeliverRevocations(begin, self.identity_provider),
             keep_links_alive=KeepLinksAlive(begin, self.access_tokens),
             create_videoconference=CreateVideoconference(begin, PREPARE_AHEAD),
@@ -100,6 +103,9 @@ class World:
                 EndCalls(begin, self.messenger),
             ),
             hold_calls=HoldCalls(begin),
+            keep_mirrors=KeepMirrors(begin),
+            bring_mirror_in_step=bring_mirror_in_step,
+            empty_strays=EmptyStrays(begin, self.messenger),
         )
 
     @property

@@ -56,7 +56,8 @@ def _unlike(types: Sequence[GraphQLObjectType]) -> set[str]:
 def documents(schema: GraphQLSchema, field: str, depth: int, first: int) -> Iterator[str]:
     """Queries that ask together for everything within `depth` levels of a field of Query, none beyond the limits.
 
-    A connection is no level of its own; each takes `first` items, the field's own as many as it has arguments for.
+    A connection is no level of its own; each takes `first` items, fewer where that is beyond the limits, the field's
+    own as many as it has arguments for.
     Every argument of the field is a variable of its name.
     """
     assert schema.query_type is not None
@@ -66,6 +67,14 @@ def documents(schema: GraphQLSchema, field: str, depth: int, first: int) -> Iter
     head = f"query {f'({declared})' if declared else ''} {{ {field}{f'({given})' if given else ''} {{ "
     packed: list[str] = []
     for piece in pieces(schema, asked.type, depth, first):
+        if not _is_allowed(schema, f"{head}{piece} }} }}"):
+            # Alone, of as many items as it can be asked for; what is too deep nobody can ask for at all.
+            for fewer in range(first - 1, 0, -1):
+                alone = f"{head}{piece.replace(f'(first: {first})', f'(first: {fewer})')} }} }}"
+                if _is_allowed(schema, alone):
+                    yield alone
+                    break
+            continue
         if packed and not _is_allowed(schema, f"{head}{' '.join([*packed, piece])} }} }}"):
             yield f"{head}{' '.join(packed)} }} }}"
             packed = []

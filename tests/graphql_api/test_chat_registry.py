@@ -135,7 +135,7 @@ async def test_the_chats_of_a_closed_class_are_listed_only_where_archived_ones_a
     assert [chat["name"] for chat in open_ones] == [name for name in FIGURE_27 if name not in {"9", "9 Родители"}]
     assert [chat["name"] for chat in both] == FIGURE_27
     assert by_name == []
-    assert [chat["viewerCan"] for chat in archived] == [[], []]
+    assert [chat["viewerCan"] for chat in archived] == [["RESYNC"], ["RESYNC"]]
     assert await chats(api, "pupil", filter={"archived": True}) == []
 
 
@@ -324,10 +324,10 @@ async def test_the_study_groups_of_a_page_of_chats_are_one_statement_more(api: A
 @pytest.mark.parametrize(
     ("login", "chat", "actions"),
     [
-        ("director", "1 Б", ["EDIT", "CREATE_VIDEOCONFERENCE"]),
-        ("vorontsova", "Учительская", ["EDIT", "CREATE_VIDEOCONFERENCE"]),
-        ("teacher", "1 Б", ["EDIT", "CREATE_VIDEOCONFERENCE"]),
-        ("teacher", "1 Б Родители", ["EDIT", "CREATE_VIDEOCONFERENCE"]),
+        ("director", "1 Б", ["EDIT", "RESYNC", "CREATE_VIDEOCONFERENCE"]),
+        ("vorontsova", "Учительская", ["EDIT", "RESYNC", "CREATE_VIDEOCONFERENCE"]),
+        ("teacher", "1 Б", ["EDIT", "RESYNC", "CREATE_VIDEOCONFERENCE"]),
+        ("teacher", "1 Б Родители", ["EDIT", "RESYNC", "CREATE_VIDEOCONFERENCE"]),
         ("teacher", "Учительская", []),
         ("pupil", "1 Б", []),
         ("parent", "4 А Родители", []),
@@ -342,7 +342,7 @@ async def test_a_chat_says_what_the_viewer_may_do_with_it(api: Api, login: str, 
 async def test_only_chats_that_users_make_are_deleted_by_who_may(api: Api) -> None:
     await sql(api, "update chats set type = 'OTHER', class_id = null where name = '9 Родители'")
 
-    assert (await chat_named(api, "9 Родители"))["viewerCan"] == ["EDIT", "DELETE", "CREATE_VIDEOCONFERENCE"]
+    assert (await chat_named(api, "9 Родители"))["viewerCan"] == ["EDIT", "DELETE", "RESYNC", "CREATE_VIDEOCONFERENCE"]
 
 
 @pytest.mark.rule("RIGHT-08")

@@ -27,106 +27,106 @@ DONE, REFUSED, NOT_THERE, NOBODY = "+", "no", ".", "401"
 # What each may do in school A as a whole. `list` and `calls` count the chats and conferences of their registry;
 # `people`: whom the pickers show, and whether with captions; the others: done or shown, refused, nothing there.
 IN_SCHOOL = """
-                            list calls create people admins attention choose audit roles role roster
-a superadministrator           9     8      +    all      +         +      +     +     +    +     no
-a director                     9     8      +    all      +         +      +     +     .   no     no
-a chat-administrator           9     8      +    all      +         +     no     +     .   no     no
-a everything                   9     8      +    all      +         +     no     .     .   no     no
-a only-REGISTRY_VIEW           9     8     no   some      +         +     no     .     .   no     no
-a only-CHAT_CREATE             1     1      +    all      .         .     no     .     .   no     no
-a only-CHAT_EDIT               1     1     no    all      .         .     no     .     .   no     no
-a only-CHAT_DELETE             1     1     no   some      .         .     no     .     .   no     no
-a only-CONFERENCE_CREATE       1     1     no    all      .         .     no     .     .   no     no
-a only-CONFERENCE_EDIT         1     1     no    all      .         .     no     .     .   no     no
-a only-CONFERENCE_FINISH       1     1     no   some      .         .     no     .     .   no     no
-a only-CONFERENCE_DELETE       1     1     no   some      .         .     no     .     .   no     no
-a class-teacher                3     3     no    all      .         .     no     .     .   no     no
-a group-teacher                2     2     no    all      .         .     no     .     .   no     no
-a employee                     1     1     no   some      .         .     no     .     .   no     no
-a outside                      0     0     no   self      .         .     no     .     .   no     no
-a pupil                        2     2     no   some      .         .     no     .     .   no     no
-a parent                       1     1     no   some      .         .     no     .     .   no     no
-a blocked-director             1     1     no      .      .         .     no     .     .   no     no
-a blocked-everything           1     1     no      .      .         .     no     .     .   no     no
-a blocked-class-teacher        3     2     no      .      .         .     no     .     .   no     no
-a blocked-pupil                1     1     no      .      .         .     no     .     .   no     no
-a blocked-parent               1     1     no      .      .         .     no     .     .   no     no
-a roster                       0     0      .      .      .         .      .     .     .   no      +
-b director                     0     0      .      .      .         .      .     .     .   no     no
-b chat-administrator           0     0      .      .      .         .      .     .     .   no     no
-b everything                   0     0      .      .      .         .      .     .     .   no     no
-b pupil                        0     0      .      .      .         .      .     .     .   no     no
-a no-token                   401   401    401    401    401       401    401   401   401  401    401
+                            list calls create people admins attention mirrors choose audit roles role roster
+a superadministrator           9     8      +    all      +         +       +      +     +     +    +     no
+a director                     9     8      +    all      +         +       +      +     +     .   no     no
+a chat-administrator           9     8      +    all      +         +       +     no     +     .   no     no
+a everything                   9     8      +    all      +         +       +     no     .     .   no     no
+a only-REGISTRY_VIEW           9     8     no   some      +         +       +     no     .     .   no     no
+a only-CHAT_CREATE             1     1      +    all      .         .       .     no     .     .   no     no
+a only-CHAT_EDIT               1     1     no    all      .         .       .     no     .     .   no     no
+a only-CHAT_DELETE             1     1     no   some      .         .       .     no     .     .   no     no
+a only-CONFERENCE_CREATE       1     1     no    all      .         .       .     no     .     .   no     no
+a only-CONFERENCE_EDIT         1     1     no    all      .         .       .     no     .     .   no     no
+a only-CONFERENCE_FINISH       1     1     no   some      .         .       .     no     .     .   no     no
+a only-CONFERENCE_DELETE       1     1     no   some      .         .       .     no     .     .   no     no
+a class-teacher                3     3     no    all      .         .       .     no     .     .   no     no
+a group-teacher                2     2     no    all      .         .       .     no     .     .   no     no
+a employee                     1     1     no   some      .         .       .     no     .     .   no     no
+a outside                      0     0     no   self      .         .       .     no     .     .   no     no
+a pupil                        2     2     no   some      .         .       .     no     .     .   no     no
+a parent                       1     1     no   some      .         .       .     no     .     .   no     no
+a blocked-director             1     1     no      .      .         .       .     no     .     .   no     no
+a blocked-everything           1     1     no      .      .         .       .     no     .     .   no     no
+a blocked-class-teacher        3     2     no      .      .         .       .     no     .     .   no     no
+a blocked-pupil                1     1     no      .      .         .       .     no     .     .   no     no
+a blocked-parent               1     1     no      .      .         .       .     no     .     .   no     no
+a roster                       0     0      .      .      .         .       .      .     .     .   no      +
+b director                     0     0      .      .      .         .       .      .     .     .   no     no
+b chat-administrator           0     0      .      .      .         .       .      .     .     .   no     no
+b everything                   0     0      .      .      .         .       .      .     .     .   no     no
+b pupil                        0     0      .      .      .         .       .      .     .     .   no     no
+a no-token                   401   401    401    401    401       401     401    401   401   401  401    401
 """
 
 # What each may do with one chat and the conference in it; whose chat it is follows from who is in it.
 WITH_CHAT = """
-                                   see grounds edit delete hold call finish watch
-a superadministrator a class-2       +       +    +      +    +    +      +     +
-a superadministrator b class-2       +       +    +      +    +    +      +     +
-a director           a teachers      +       +    +      +    +    +      +     +
-a director           a class-2       +       +    +      +    +    +      +     +
-a director           b class-2       .       .    .      .    .    .      .     .
-a chat-administrator a class-2       +       +    +      +    +    +      +     +
-a chat-administrator b class-2       .       .    .      .    .    .      .     .
-a everything         a picked        +       +    +      +    +    +      +     +
-a everything         a class-2       +       +    +      +    +    +      +     +
-a everything         b picked        .       .    .      .    .    .      .     .
-a only-REGISTRY_VIEW a picked        +      no   no     no   no    +     no     +
-a only-REGISTRY_VIEW a class-2       +      no   no     no   no    +     no     +
-a only-REGISTRY_VIEW b class-2       .       .    .      .    .    .      .     .
-a only-CHAT_CREATE   a picked        +      no   no     no   no    +     no     +
-a only-CHAT_CREATE   a class-2       .       .    .      .    .    .      .     .
-a only-CHAT_EDIT     a picked        +       +    +     no   no    +     no     +
-a only-CHAT_EDIT     a class-2       .       .    .      .    .    .      .     .
-a only-CHAT_DELETE   a picked        +      no   no      +   no    +     no     +
-a only-CHAT_DELETE   a class-2       .       .    .      .    .    .      .     .
-a only-CONFERENCE_CREATE a picked    +      no   no     no    +    +     no     +
-a only-CONFERENCE_CREATE a class-2   .       .    .      .    .    .      .     .
-a only-CONFERENCE_EDIT   a picked    +      no   no     no   no    +     no     +
-a only-CONFERENCE_EDIT   a class-2   .       .    .      .    .    .      .     .
-a only-CONFERENCE_FINISH a picked    +      no   no     no   no    +      +     +
-a only-CONFERENCE_FINISH a class-2   .       .    .      .    .    .      .     .
-a only-CONFERENCE_DELETE a picked    +      no   no     no   no    +     no     +
-a only-CONFERENCE_DELETE a class-2   .       .    .      .    .    .      .     .
-a class-teacher      a class-1       +       +    +     no    +    +      +     +
-a class-teacher      a parents-1     +       +    +     no    +    +      +     +
-a class-teacher      a teachers      +      no   no     no   no    +     no     +
-a class-teacher      a class-2       .       .    .      .    .    .      .     .
-a class-teacher      b class-1       .       .    .      .    .    .      .     .
-a group-teacher      a subject       +       +    +     no    +    +      +     +
-a group-teacher      a teachers      +      no   no     no   no    +     no     +
-a group-teacher      a class-1       .       .    .      .    .    .      .     .
-a group-teacher      b subject       .       .    .      .    .    .      .     .
-a employee           a teachers      +      no   no     no   no    +     no     +
-a employee           a class-1       .       .    .      .    .    .      .     .
-a outside            a teachers      .       .    .      .    .    .      .     .
-a pupil              a class-1       +      no   no     no   no    +     no     +
-a pupil              a subject       +      no   no     no   no    +     no     +
-a pupil              a class-2       .       .    .      .    .    .      .     .
-a pupil              b class-1       .       .    .      .    .    .      .     .
-a parent             a parents-1     +      no   no     no   no    +     no     +
-a parent             a class-1       .       .    .      .    .    .      .     .
-a blocked-director      a teachers   +      no   no     no   no    +     no     .
-a blocked-director      a class-2    .       .    .      .    .    .      .     .
-a blocked-everything    a picked     +      no   no     no   no    +     no     .
-a blocked-everything    a class-2    .       .    .      .    .    .      .     .
-a blocked-class-teacher a class-3    +      no   no     no   no    +     no     .
-a blocked-pupil         a class-1    +      no   no     no   no    +     no     .
-a blocked-parent        a parents-1  +      no   no     no   no    +     no     .
-a roster             a teachers      .       .    .      .    .    .      .     .
-b director           a teachers      .       .    .      .    .    .      .     .
-b everything         a picked        .       .    .      .    .    .      .     .
-b class-teacher      a class-1       .       .    .      .    .    .      .     .
-b pupil              a class-1       .       .    .      .    .    .      .     .
-a no-token           a class-1     401     401  401    401  401  401    401   401
+                                   see grounds mirror edit resync delete hold call finish watch follow
+a superadministrator a class-2       +       +      +    +      +      +    +    +      +     +      +
+a superadministrator b class-2       +       +      +    +      +      +    +    +      +     +      +
+a director           a teachers      +       +      +    +      +      +    +    +      +     +      +
+a director           a class-2       +       +      +    +      +      +    +    +      +     +      +
+a director           b class-2       .       .      .    .      .      .    .    .      .     .      .
+a chat-administrator a class-2       +       +      +    +      +      +    +    +      +     +      +
+a chat-administrator b class-2       .       .      .    .      .      .    .    .      .     .      .
+a everything         a picked        +       +      +    +      +      +    +    +      +     +      +
+a everything         a class-2       +       +      +    +      +      +    +    +      +     +      +
+a everything         b picked        .       .      .    .      .      .    .    .      .     .      .
+a only-REGISTRY_VIEW a picked        +      no     no   no     no     no   no    +     no     +      .
+a only-REGISTRY_VIEW a class-2       +      no     no   no     no     no   no    +     no     +      .
+a only-REGISTRY_VIEW b class-2       .       .      .    .      .      .    .    .      .     .      .
+a only-CHAT_CREATE   a picked        +      no     no   no     no     no   no    +     no     +      .
+a only-CHAT_CREATE   a class-2       .       .      .    .      .      .    .    .      .     .      .
+a only-CHAT_EDIT     a picked        +       +      +    +      +     no   no    +     no     +      +
+a only-CHAT_EDIT     a class-2       .       .      .    .      .      .    .    .      .     .      .
+a only-CHAT_DELETE   a picked        +      no     no   no     no      +   no    +     no     +      .
+a only-CHAT_DELETE   a class-2       .       .      .    .      .      .    .    .      .     .      .
+a only-CONFERENCE_CREATE a picked       +      no     no   no     no     no    +    +     no     +      .
+a only-CONFERENCE_CREATE a class-2      .       .      .    .      .      .    .    .      .     .      .
+a only-CONFERENCE_EDIT a picked       +      no     no   no     no     no   no    +     no     +      .
+a only-CONFERENCE_EDIT a class-2      .       .      .    .      .      .    .    .      .     .      .
+a only-CONFERENCE_FINISH a picked       +      no     no   no     no     no   no    +      +     +      .
+a only-CONFERENCE_FINISH a class-2      .       .      .    .      .      .    .    .      .     .      .
+a only-CONFERENCE_DELETE a picked       +      no     no   no     no     no   no    +     no     +      .
+a only-CONFERENCE_DELETE a class-2      .       .      .    .      .      .    .    .      .     .      .
+a class-teacher      a class-1       +       +      +    +      +     no    +    +      +     +      +
+a class-teacher      a parents-1     +       +      +    +      +     no    +    +      +     +      +
+a class-teacher      a teachers      +      no     no   no     no     no   no    +     no     +      .
+a class-teacher      a class-2       .       .      .    .      .      .    .    .      .     .      .
+a class-teacher      b class-1       .       .      .    .      .      .    .    .      .     .      .
+a group-teacher      a subject       +       +      +    +      +     no    +    +      +     +      +
+a group-teacher      a teachers      +      no     no   no     no     no   no    +     no     +      .
+a group-teacher      a class-1       .       .      .    .      .      .    .    .      .     .      .
+a group-teacher      b subject       .       .      .    .      .      .    .    .      .     .      .
+a employee           a teachers      +      no     no   no     no     no   no    +     no     +      .
+a employee           a class-1       .       .      .    .      .      .    .    .      .     .      .
+a outside            a teachers      .       .      .    .      .      .    .    .      .     .      .
+a pupil              a class-1       +      no     no   no     no     no   no    +     no     +      .
+a pupil              a subject       +      no     no   no     no     no   no    +     no     +      .
+a pupil              a class-2       .       .      .    .      .      .    .    .      .     .      .
+a pupil              b class-1       .       .      .    .      .      .    .    .      .     .      .
+a parent             a parents-1     +      no     no   no     no     no   no    +     no     +      .
+a parent             a class-1       .       .      .    .      .      .    .    .      .     .      .
+a blocked-director   a teachers      +      no     no   no     no     no   no    +     no     .      .
+a blocked-director   a class-2       .       .      .    .      .      .    .    .      .     .      .
+a blocked-everything a picked        +      no     no   no     no     no   no    +     no     .      .
+a blocked-everything a class-2       .       .      .    .      .      .    .    .      .     .      .
+a blocked-class-teacher a class-3      +      no     no   no     no     no   no    +     no     .      .
+a blocked-pupil      a class-1       +      no     no   no     no     no   no    +     no     .      .
+a blocked-parent     a parents-1     +      no     no   no     no     no   no    +     no     .      .
+a roster             a teachers      .       .      .    .      .      .    .    .      .     .      .
+b director           a teachers      .       .      .    .      .      .    .    .      .     .      .
+b everything         a picked        .       .      .    .      .      .    .    .      .     .      .
+b class-teacher      a class-1       .       .      .    .      .      .    .    .      .     .      .
+b pupil              a class-1       .       .      .    .      .      .    .    .      .     .      .
+a no-token           a class-1     401     401    401  401    401    401  401  401    401   401    401
 """
 
 LISTS = """query ($school: ID) {
   chats(organizationId: $school, first: 1) { totalCount }
   videoconferences(organizationId: $school, first: 1) { totalCount }
   participants(organizationId: $school, filter: {}, first: 100) { totalCount edges { node { id caption } } }
-  organization(id: $school) { administrators { totalCount } attention { totalCount } }
+  organization(id: $school) { administrators { totalCount } attention { totalCount } mirror { inStep } }
   audit(organizationId: $school) { totalCount }
   roles { id }
 }"""
@@ -144,7 +144,10 @@ TELL = """mutation ($events: [RosterEventInput!]!) { applyRosterEvents(events: $
   __typename ... on Refusal { problems { code } }
 } }"""
 CHAT = """query ($id: ID!) {
-  chat(id: $id) { id version members(first: 100) { edges { node { participant { id } grounds { kind } } } } }
+  chat(id: $id) {
+    id version mirror { state }
+    members(first: 100) { edges { node { participant { id } grounds { kind } sferumState } } }
+  }
   node(id: $id) { id ... on Chat { version } }
 }"""
 EDIT = """mutation ($input: UpdateChatInput!) { updateChat(input: $input) {
@@ -155,7 +158,9 @@ CALL = "query ($id: ID!) { videoconference(id: $id) { id } node(id: $id) { id } 
 FINISH = """mutation ($id: ID!) { finishVideoconference(id: $id) {
   __typename ... on Refusal { problems { code } }
 } }"""
+RESYNC = "mutation ($id: ID!) { resyncChat(id: $id) { __typename ... on Refusal { problems { code } } } }"
 WATCH = "subscription ($id: ID!) { videoconference(id: $id) { id } }"
+FOLLOW = "subscription ($id: ID!) { chatMirror(chatId: $id) { __typename } }"
 ME = "{ viewer { metaRole permissions participant { id } } roles { id name editable } }"
 
 
@@ -197,7 +202,8 @@ async def in_school(schools: Schools, school: str, role: str) -> dict[str, str]:
 
     here = id_of(A, "Organization")
     lists = await ask(LISTS, school=here)
-    organization = lists["organization"] or {"administrators": {"totalCount": 0}, "attention": {"totalCount": 0}}
+    nothing: dict[str, Any] = {"administrators": {"totalCount": 0}, "attention": {"totalCount": 0}, "mirror": None}
+    organization = lists["organization"] or nothing
     permissions = [permission.value for permission in Permission]
     chat = {"type": "OTHER", "name": "Кружок", "organizationId": here}
     saved = {"key": f"{school} {role}", "personId": "a-pupil", "lastName": named(A, "pupil"), "firstName": "Имя"}
@@ -208,6 +214,7 @@ async def in_school(schools: Schools, school: str, role: str) -> dict[str, str]:
         "people": whom(lists["participants"], school, role),
         "admins": shown(organization["administrators"]["totalCount"]),
         "attention": shown(organization["attention"]["totalCount"]),
+        "mirrors": shown(organization["mirror"]),
         "choose": outcome(
             (await ask(CHOOSE, school=here, employee=id_of(A, "Participant", "employee")))["setChatAdministrator"],
             "NOT_IN_ADMINISTRATORS_REGISTRY",
@@ -257,13 +264,16 @@ async def with_chat(schools: Schools, school: str, role: str, whose: str, chat: 
     return {
         "see": shown(seen["chat"]),
         "grounds": grounds_of_others(seen["chat"], school, role),
+        "mirror": mirror_of(seen["chat"]),
         "edit": outcome((await ask(EDIT, input=edit))["updateChat"]),
+        "resync": outcome((await ask(RESYNC, id=id))["resyncChat"]),
         "delete": outcome((await ask(DELETE, id=id))["deleteChat"], hindrance),
         "hold": outcome((await ask(CREATE_CONFERENCE, input=conference))["createVideoconference"]),
         "call": shown(looked["videoconference"]),
         # It has not begun; who lacks the right is not told so.
         "finish": outcome((await ask(FINISH, id=call))["finishVideoconference"], "WRONG_STATUS"),
-        "watch": await watch(schools, school, role, call),
+        "watch": await listen(schools, school, role, WATCH, call),
+        "follow": await listen(schools, school, role, FOLLOW, id),
     }
 
 
@@ -272,21 +282,33 @@ def grounds_of_others(chat: Any, school: str, role: str) -> str:
         return NOT_THERE
     own = id_of(school, "Participant", role)
     members = [edge["node"] for edge in chat["members"]["edges"]]
-    assert all(member["grounds"] for member in members if member["participant"]["id"] == own)
-    found = {member["grounds"] is not None for member in members if member["participant"]["id"] != own}
+    told = ("grounds", "sferumState")
+    assert all(member[fact] for member in members if member["participant"]["id"] == own for fact in told)
+    found = {member[fact] is not None for member in members if member["participant"]["id"] != own for fact in told}
     (are_shown,) = found
     return DONE if are_shown else REFUSED
 
 
-async def watch(schools: Schools, school: str, role: str, call: str) -> str:
+def mirror_of(chat: Any) -> str:
+    if chat is None:
+        return NOT_THERE
+    return REFUSED if chat["mirror"] is None else DONE
+
+
+async def listen(schools: Schools, school: str, role: str, document: str, id: str) -> str:
+    """Of a subscription to whatever has that id."""
     try:
         async with socket(schools, school, role) as opened:
-            first = await opened.first(WATCH, id=call)
+            first = await opened.first(document, id=id)
     except ConnectionClosedError as closed:
         return {4403: NOBODY}[closed.rcvd.code if closed.rcvd else 0]
     if "errors" in first:
         return {"NOT_FOUND": NOT_THERE}[first["errors"][0]["extensions"]["code"]]
-    return {call: DONE}[first["data"]["videoconference"]["id"]]
+    return (
+        DONE
+        if first["data"] in ({"videoconference": {"id": id}}, {"chatMirror": {"__typename": "ChatMirror"}})
+        else "?"
+    )
 
 
 async def unauthenticated(schools: Schools, columns: dict[str, str]) -> dict[str, str]:
@@ -294,14 +316,15 @@ async def unauthenticated(schools: Schools, columns: dict[str, str]) -> dict[str
     here, id, call = id_of(A, "Organization"), schools.ids[A]["class-1"], schools.ids[A]["call-class-1"]
     asked: dict[str, tuple[str, dict[str, Any]]] = {
         **dict.fromkeys(
-            ("list", "calls", "people", "admins", "attention", "audit", "roles"), (LISTS, {"school": here})
+            ("list", "calls", "people", "admins", "attention", "mirrors", "audit", "roles"), (LISTS, {"school": here})
         ),
-        **dict.fromkeys(("see", "grounds"), (CHAT, {"id": id})),
+        **dict.fromkeys(("see", "grounds", "mirror"), (CHAT, {"id": id})),
         "create": (CREATE_CHAT, {"input": {"type": "OTHER", "name": "Кружок"}}),
         "choose": (CHOOSE, {"school": here, "employee": id_of(A, "Participant", "director")}),
         "role": (PERMIT, {"role": await role_named(schools, "may everything"), "permissions": []}),
         "roster": (TELL, {"events": []}),
         "edit": (EDIT, {"input": {"id": id, "expectedVersion": 0, "name": "Другое"}}),
+        "resync": (RESYNC, {"id": id}),
         "delete": (DELETE, {"id": id}),
         "hold": (CREATE_CONFERENCE, {"input": {"type": "VIDEO_CALL", "name": "Звонок", "chatId": id} | tomorrow()}),
         "call": (CALL, {"id": call}),
@@ -309,8 +332,9 @@ async def unauthenticated(schools: Schools, columns: dict[str, str]) -> dict[str
     }
     answers = {}
     for column in columns:
-        if column == "watch":
-            answers[column] = await watch(schools, A, "no token", call)
+        if column in {"watch", "follow"}:
+            told = (WATCH, call) if column == "watch" else (FOLLOW, id)
+            answers[column] = await listen(schools, A, "no token", *told)
             continue
         document, variables = asked[column]
         answer = await schools.post(A, "no token", document, **variables)

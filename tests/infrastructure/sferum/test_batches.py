@@ -83,7 +83,7 @@ async def test_of_several_calls_those_that_are_over_or_unknown_count_as_ended(sf
 
     answers = await sferum.end_calls(TEACHER, [second.id, first.id, "0" * 36])
 
-    assert troubles(answers) == [(Trouble.REFUSED, True), None, None]
+    assert troubles(answers) == [(Trouble.NO_PERMISSION, True), None, None]
 
 
 @pytest.mark.parametrize("kind", ["lost", "refused", "html", "truncated"])
@@ -158,7 +158,7 @@ async def test_an_answer_that_is_not_one_for_each_is_none(body: object) -> None:
         ),
         (
             {"response": [False, STARTED], "execute_errors": [{"method": "calls.start", "error_code": 15}]},
-            [(Trouble.REFUSED, True), None],
+            [(Trouble.NO_PERMISSION, True), None],
         ),
     ],
 )

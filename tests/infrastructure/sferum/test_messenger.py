@@ -11,7 +11,6 @@ import pytest
 
 from application.ports import MessengerFailed, Trouble
 from domain.ids import PersonId
-from infrastructure.sferum.errors import MEANINGS, Remedy
 from infrastructure.sferum.messenger import Sferum
 from infrastructure.sferum.pace import LocalPace
 
@@ -66,31 +65,6 @@ def requests(sandbox: Any, method: str) -> list[Any]:
     return [request for request in sandbox.control("requests") if request["path"].endswith(method)]
 
 
-@pytest.mark.rule("CHAT-34")
-async def test_whoever_comes_into_a_mirrored_chat_does_not_see_what_was_written_before_they_came(
-    sferum: Sferum, sandbox: Any
-) -> None:
-    parent = sandbox.login("parent")["user_id"]
-
-    chat = await sferum.create_chat(TEACHER, "1 Б")
-    await sferum.add_member(TEACHER, chat, str(parent))
-
-    made = sandbox.control("chats")[-1]
-    assert (str(made["chat_id"]), made["title"]) == (chat, "1 Б")
-    assert parent in [member["member_id"] for member in made["members"]]
-    assert requests(sandbox, "messages.addChatUser")[-1]["parameters"]["visible_messages_count"] == "0"
-
-
-async def test_adding_somebody_twice_is_fine(sferum: Sferum, sandbox: Any) -> None:
-    parent = str(sandbox.login("parent")["user_id"])
-    chat = await sferum.create_chat(TEACHER, "1 Б")
-
-    await sferum.add_member(TEACHER, chat, parent)
-    await sferum.add_member(TEACHER, chat, parent)
-
-    assert len(sandbox.control("chats")[-1]["members"]) == 2
-
-
 async def test_a_call_is_started_seen_and_ended(sferum: Sferum, sandbox: Any) -> None:
     call = await sferum.start_call(TEACHER, "Классный час #1")
     seen = await sferum.open_calls(TEACHER)
@@ -110,40 +84,6 @@ async def test_a_call_that_is_over_or_unknown_counts_as_ended(sferum: Sferum, sa
     await sferum.end_call(TEACHER, "0" * 36)
 
     assert next(each for each in sandbox.control("calls") if each["call_id"] == call.id)["finished_at"] is not None
-
-
-TABLE = {
-    Trouble.UNAVAILABLE: [1, 10, 36],
-    Trouble.RATE_LIMITED: [9, 29, 983, 984, 1012],
-    Trouble.HUMAN_CHECK_NEEDED: [14, 17, 24, 25, 3300, 3301, 3302, 3303, 3304, 3305, 11500],
-    Trouble.REFUSED: [
-        *(2, 20, 21, 23, 28, 33, 38, 101, 27, 34, 35, 37, 42, 43, 3, 4, 8, 100, 113, 7, 15, 18, 30, 3610, 103, 104),
-        *(900, 901, 902, 917, 919, 922, 925, 927, 931, 932, 935, 936, 939, 945, 946, 947, 951, 967, 981, 982, 987, 988),
-        *(1017, 1019, 9000),
-    ],
-}
-
-
-@pytest.mark.parametrize(("trouble", "code"), [(trouble, code) for trouble, codes in TABLE.items() for code in codes])
-async def test_each_error_code_has_its_meaning(
-    http: httpx.AsyncClient, sandbox: Any, trouble: Trouble, code: int
-) -> None:
-    sandbox.order(method="calls.start", kind="error", code=code, times=1)
-    keys = Keys("not looked at, because the error comes first")
-    sferum = sferum_at(sandbox.settings.vk_api_url, http, keys)
-
-    with pytest.raises(MessengerFailed) as raised:
-        await sferum.start_call(TEACHER, "Классный час")
-
-    assert raised.value.trouble is trouble
-    assert raised.value.certain is (trouble is not Trouble.UNAVAILABLE)
-    assert keys.renewals == []
-
-
-def test_every_code_of_the_table_is_tried() -> None:
-    reported = {code for code, meaning in MEANINGS.items() if meaning.remedy is Remedy.REPORT}
-
-    assert reported == {code for codes in TABLE.values() for code in codes}
 
 
 async def test_a_code_that_nobody_knows_is_no_success_and_may_have_worked(sferum: Sferum, sandbox: Any) -> None:

@@ -1,6 +1,7 @@
 """All processes together use a token as often as it may be used, and less while they know nothing of each other."""
 
 import asyncio
+import itertools
 import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -49,7 +50,7 @@ async def test_no_second_has_more_turns_than_it_may_have(pace: Pace) -> None:
     seconds = await waits(pace, 7)
 
     assert all(later - sooner >= SECOND - AT_ONCE for sooner, later in zip(seconds, seconds[3:], strict=False))
-    assert seconds == sorted(seconds)
+    assert all(later - sooner > -AT_ONCE for sooner, later in itertools.pairwise(seconds))
     assert max(seconds[:3]) < AT_ONCE
     assert seconds[6] < 2 * SECOND + AT_ONCE
 

@@ -24,6 +24,7 @@ def upgrade() -> None:
     op.alter_column('videoconferences', 'set_by_hand', server_default=None)
     op.add_column('videoconferences', sa.Column('minutes_left_notice', sa.Integer()))
     op.create_index(op.f('ix_videoconferences_lesson_id'), 'videoconferences', ['lesson_id'])
+    op.create_index(op.f('ix_lessons_substitute_id'), 'lessons', ['substitute_id'])
     op.create_table(
         'videoconference_joins',
         sa.Column('number', sa.BigInteger(), sa.Identity(always=False), nullable=False),
