@@ -43,8 +43,11 @@ from domain.mirror import (
     next_move,
 )
 
-CLAIMED_FOR = timedelta(seconds=45)
-"""Longer than any one request to Sferum with its turn; a worker that is silent for so long counts as dead."""
+CLAIMED_FOR = timedelta(seconds=25)
+"""Longer than any one request to Sferum with its turn; a worker that is silent for so long counts as dead.
+
+Should it live after all, whoever takes over looks first, and again later.
+"""
 AT_ONCE = 25
 """How many steps one request takes (vk.md, 2.3)."""
 SOME_AT_ONCE = 3

@@ -17,12 +17,15 @@ from domain.ids import PersonId
 
 SECOND = 1.2
 """A little more than VK's, because the way there is not always equally long."""
+LATE_SECONDS = 0.1
+"""Who comes later than that for a turn takes another, so as not to come together with those of the next second."""
 ALONE = 1
 """Calls a second that a process makes while it cannot know of the others': safe for three of them."""
 PATIENCE_SECONDS = 0.5
 ASK_AGAIN_AFTER_SECONDS = 1.0
 """While Redis is away it is not asked at each call."""
 PREFIX = "sferum:pace:"
+FORGOTTEN = "sferum:forgotten-turns"
 IN_A_ROW = 5
 """So many failures in a row, and what failed is left alone for a while."""
 SHORTEST_PAUSE_SECONDS = 2.0
@@ -32,8 +35,9 @@ PROBE_SECONDS = 25.0
 FAILURES_ARE_KEPT_SECONDS = 600
 
 # Takes the next turn of a token, by the clock of Redis alone; answers with the milliseconds until then, or with what is
-# missing, negative, when that is over the limit. KEYS: the last turns, the newest first; until when the token rests.
-# ARGV: turns a second, that second in ms, the longest wait in ms.
+# missing, negative, when that is over the limit. KEYS: the last turns, the newest first; until when the token rests;
+# until when others may use turns that Redis has forgotten. ARGV: turns a second, that second in ms, the longest wait
+# in ms, whether the caller knows that Redis did remember turns.
 _TURN = """
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -43,6 +47,12 @@ local at = now
 if #turns >= most then at = math.max(at, tonumber(turns[most]) + tonumber(ARGV[2])) end
 if #turns >= 1 then at = math.max(at, tonumber(turns[1])) end
 at = math.max(at, tonumber(redis.call('GET', KEYS[2]) or '0'))
+local forgotten = redis.call('GET', KEYS[3])
+if not forgotten then
+  forgotten = string.format('%.0f', now + tonumber(ARGV[4]) * tonumber(ARGV[2]))
+  redis.call('SET', KEYS[3], forgotten)
+end
+at = math.max(at, tonumber(forgotten))
 local wait = at - now
 if wait > tonumber(ARGV[3]) then return -wait end
 redis.call('LPUSH', KEYS[1], string.format('%.0f', at))
@@ -199,14 +209,17 @@ class SharedPace:
         self._calls_per_second = calls_per_second
         self._alone = LocalPace(ALONE)
         self._away_until = 0.0
+        self._has_asked = False
         self._troubled = set[str]()
 
     async def turn(self, what: str, *, within: float, leaving: int = 0) -> float:
-        keys = [f"{PREFIX}{what}", f"{PREFIX}{what}:rests"]
+        keys = [f"{PREFIX}{what}", f"{PREFIX}{what}:rests", FORGOTTEN]
         most = max(self._calls_per_second - leaving, 1)
-        waits = await self._ask(lambda: self._turn(keys, [most, SECOND * 1000, max(within * 1000, 0)]))
+        limits = [most, SECOND * 1000, max(within * 1000, 0), int(self._has_asked)]
+        waits = await self._ask(lambda: self._turn(keys, limits))
         if waits is None:
             return await self._alone.turn(what, within=within, leaving=leaving)
+        self._has_asked = True
         if waits >= 0:
             # Should Redis go away now, this turn counts.
             self._alone.note(what, self._alone.clock() + waits / 1000)
@@ -272,11 +285,16 @@ async def take_turn(
             return timedelta(seconds=-waits)
         await asyncio.sleep(waits)
         within -= waits
-    waits = await pace.turn(account, within=within)
-    if waits < 0:
-        return timedelta(seconds=-waits)
-    await asyncio.sleep(waits)
-    return None
+    latest = time.monotonic() + within
+    while True:
+        waits = await pace.turn(account, within=max(latest - time.monotonic(), 0))
+        if waits < 0:
+            return timedelta(seconds=-waits)
+        at = time.monotonic() + waits
+        await asyncio.sleep(waits)
+        if time.monotonic() - at < LATE_SECONDS:
+            return None
+        # On a machine that is too busy the turn went by: those who come after may have theirs now.
 
 
 async def let_rest(pace: Pace, account: PersonId, pause: timedelta, *, method: str | None = None) -> None:

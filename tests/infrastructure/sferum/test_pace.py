@@ -12,6 +12,7 @@ import pytest
 from redis.asyncio import Redis
 
 from application.ports import MessengerFailed, OpenCall, Trouble
+from domain.ids import PersonId
 from infrastructure.sferum.messenger import Sferum
 from infrastructure.sferum.pace import ALONE, SECOND, LocalPace, Pace, SharedPace, let_rest, take_turn
 from tests.infrastructure.sferum.test_messenger import TEACHER, Keys, http, keys, requests
@@ -124,6 +125,32 @@ async def test_turns_that_were_shared_count_when_redis_goes_away(redis: Redis, n
     wait = await pace.turn("teacher", within=5)
 
     assert SECOND - AT_ONCE < wait <= SECOND
+
+
+async def test_turns_that_redis_has_forgotten_are_waited_out_by_all(redis: Redis, redis_url: str) -> None:
+    ours, fresh = SharedPace(redis, 3), SharedPace(redis, 3)
+    await waits(ours, 3)
+    await redis.flushall()
+
+    [our_turn, other_turn] = [*await waits(ours, 1), *await waits(fresh, 1)]
+
+    assert SECOND - AT_ONCE < our_turn <= SECOND
+    assert SECOND - AT_ONCE < other_turn <= SECOND
+
+
+async def test_who_comes_too_late_for_a_turn_takes_another() -> None:
+    pace = LocalPace(3)
+    await waits(pace, 3)
+    # The machine does something else from before the turn until well after it.
+    asyncio.get_running_loop().call_later(SECOND / 2, time.sleep, SECOND)
+
+    refused = await take_turn(pace, PersonId("teacher"), "execute", within=60)
+    next_turn, the_one_after = await waits(pace, 2)
+
+    assert refused is None
+    assert next_turn < AT_ONCE
+    # Three in a second: the late one counts as of now.
+    assert the_one_after > SECOND / 4
 
 
 async def test_a_redis_that_does_not_answer_is_not_waited_for() -> None:
