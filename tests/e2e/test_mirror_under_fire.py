@@ -18,8 +18,6 @@ async def test_under_fire_sferum_holds_in_the_end_what_the_registry_does_and_eac
         over=timedelta(seconds=4),
         lose_answers=True,
         kill_every=timedelta(seconds=2),
-        surroundings=("flush",),
-        surroundings_every=timedelta(seconds=2),
         quiet=timedelta(seconds=1),
     )
 
@@ -28,6 +26,5 @@ async def test_under_fire_sferum_holds_in_the_end_what_the_registry_does_and_eac
     assert outcome.broken == [], "\n".join(outcome.log)
     assert outcome.chats == outcome.chats_wanted == 15
     assert outcome.answers_lost >= 15
-    assert outcome.most_in_a_second <= 3
     assert outcome.changes.total() == plan.changes
     assert any("kill -9" in line for line in outcome.log)

@@ -9,9 +9,9 @@ import pytest
 
 from application.ports import MessengerFailed, OpenCall, Trouble
 from infrastructure.sferum.messenger import Sferum
-from tests.infrastructure.sferum.test_messenger import TEACHER, Keys, http, keys, requests, sferum, sferum_at
+from tests.infrastructure.sferum.test_messenger import TEACHER, Keys, http, keys, requests, sent, sferum, sferum_at
 
-__all__ = ["http", "keys", "sferum"]
+__all__ = ["http", "keys", "sent", "sferum"]
 
 ID = "6f1f9f0e-4d7b-4c5e-9a55-0d8f3c1b2a77"
 NAMES = ["Урок #1", 'Урок «"\\\u2028» #2', "Урок #3"]

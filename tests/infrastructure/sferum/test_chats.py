@@ -14,9 +14,9 @@ from domain.mirror import Admit, Held, Remove, Rename, SetRole
 from infrastructure.sferum.chats import CHAT_PEER
 from infrastructure.sferum.messenger import Sferum
 from infrastructure.sferum.pace import LocalPace
-from tests.infrastructure.sferum.test_messenger import TEACHER, Keys, http, keys, requests, sferum
+from tests.infrastructure.sferum.test_messenger import TEACHER, Keys, http, keys, requests, sent, sferum
 
-__all__ = ["http", "keys", "sferum"]
+__all__ = ["http", "keys", "sent", "sferum"]
 
 Form = dict[str, str]
 OWN = 700100

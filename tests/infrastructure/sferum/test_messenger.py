@@ -19,8 +19,17 @@ NEW_TOKEN = "renewed"
 
 
 @pytest.fixture
-async def http() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(timeout=1, trust_env=False) as client:
+def sent() -> list[float]:
+    """When each request was sent, by the clock of who sends: on a busy machine the sandbox may read them later."""
+    return []
+
+
+@pytest.fixture
+async def http(sent: list[float]) -> AsyncIterator[httpx.AsyncClient]:
+    async def note(_: httpx.Request) -> None:
+        sent.append(time.monotonic())
+
+    async with httpx.AsyncClient(timeout=1, trust_env=False, event_hooks={"request": [note]}) as client:
         yield client
 
 
@@ -128,12 +137,12 @@ async def test_too_many_calls_a_second_are_waited_out(sferum: Sferum, sandbox: A
     assert time.monotonic() - began >= 1
 
 
-async def test_a_token_is_never_used_more_often_than_it_may_be(sferum: Sferum, sandbox: Any) -> None:
+async def test_a_token_is_never_used_more_often_than_it_may_be(sferum: Sferum, sent: list[float]) -> None:
     for number in range(7):
         await sferum.start_call(TEACHER, f"Классный час {number}")
 
-    moments = [request["at"] for request in requests(sandbox, "calls.start")[-7:]]
-    assert all(later - earlier >= 1 for earlier, later in zip(moments, moments[3:], strict=False))
+    assert len(sent) >= 7
+    assert all(later - earlier >= 1 for earlier, later in zip(sent, sent[3:], strict=False))
 
 
 async def test_who_would_wait_too_long_for_a_turn_is_told_so_at_once(http: httpx.AsyncClient, sandbox: Any) -> None:
