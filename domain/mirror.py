@@ -20,7 +20,7 @@ COMPARE_EVERY = timedelta(hours=20)
 """With up to three hours more, so that each chat is compared at least once a day (SYNC-05) and not all at once."""
 LATE_EFFECTS = (timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=10))
 """After an uncertain answer somebody looks again after each of these: a request may still have its effect."""
-LONGEST_PAUSE = timedelta(minutes=5)
+LONGEST_PAUSE = timedelta(minutes=1)
 HELD_A_MOMENT_AGO = timedelta(minutes=1)
 """What Sferum held so lately is not believed to be lost."""
 REFUSED_FOR = timedelta(hours=6)
