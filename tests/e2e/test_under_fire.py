@@ -15,10 +15,12 @@ async def test_under_fire_no_conference_is_lost_or_doubled_and_no_call_outlives_
         conferences=60,
         spread=timedelta(seconds=3),
         # So long that none may end before it could start, whatever happens meanwhile.
-        lasting=timedelta(seconds=14),
+        lasting=timedelta(seconds=24),
         seed=20260907,
         schools=3,
         prepare_seconds=3,
+        # Beside other tests a worker may need all of two seconds to begin.
+        kill_every=timedelta(seconds=3),
         fault_every=timedelta(seconds=2),
         kinds=KINDS,
     )
