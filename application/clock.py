@@ -23,6 +23,7 @@ from domain.audit import SCHEDULE
 from domain.call import Asked, Call, Open
 from domain.ids import CallId, OrganizationId, ParticipantId, PersonId, VideoconferenceId
 from domain.participation import starters
+from domain.pauses import doubled
 from domain.videoconference import Active, FailureReason, Scheduled, Starting, Videoconference
 
 STEPS_AT_ONCE = 250
@@ -158,7 +159,7 @@ class _Rows(Generic[Id]):
             at = await uow.now()
         for id, error in failed:
             self._tries[id] = self._tries.get(id, 0) + 1
-            pause = min(timedelta(seconds=2 ** min(self._tries[id] - 1, 6)), LONGEST_PAUSE)
+            pause = doubled(self._tries[id] - 1, most=LONGEST_PAUSE)
             self._retry_at[id] = at + pause
             self._faults.append(Fault(id, error, pause))
 

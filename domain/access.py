@@ -8,7 +8,7 @@ from domain.chat import Chat, ChatType, MembershipRole
 from domain.ids import OrganizationId, ParticipantId, PersonId
 from domain.participant import Capacity
 from domain.participation import Surroundings, participants
-from domain.videoconference import Videoconference, VideoconferenceStatus
+from domain.videoconference import OVER, Videoconference, VideoconferenceStatus
 
 
 class MetaRole(StrEnum):
@@ -198,11 +198,10 @@ def chat_actions(viewer: Viewer, place: PlaceInChat) -> frozenset[ChatAction]:
     actions = set[ChatAction]()
     if may_edit_chat(viewer, place):
         actions.add(ChatAction.RESYNC)
-    if not place.archived:
-        if may_edit_chat(viewer, place):
+        if not place.archived:
             actions.add(ChatAction.EDIT)
-        if may_create_conference(viewer, place):
-            actions.add(ChatAction.CREATE_VIDEOCONFERENCE)
+    if not place.archived and may_create_conference(viewer, place):
+        actions.add(ChatAction.CREATE_VIDEOCONFERENCE)
     if place.type in {ChatType.SUBJECT, ChatType.OTHER} and may_delete_chat(viewer, place):
         actions.add(ChatAction.DELETE)
     return frozenset(actions)
@@ -277,8 +276,7 @@ def conference_actions(
 ) -> frozenset[VideoconferenceAction]:
     """What the viewer may do with a conference in that status (CONF-13 … CONF-15, CONF-24)."""
     actions = set[VideoconferenceAction]()
-    over = status in {VideoconferenceStatus.FINISHED, VideoconferenceStatus.FAILED}
-    if may_edit_conference(viewer, place) and not over:
+    if may_edit_conference(viewer, place) and status not in OVER:
         actions.add(VideoconferenceAction.EDIT)
     if may_delete_conference(viewer, place):
         actions.add(VideoconferenceAction.DELETE)

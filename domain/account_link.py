@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 from domain.errors import ProblemCode, refuse
 from domain.events import EventRecorder
 from domain.ids import PersonId
+from domain.pauses import doubled
 
 REFRESH_AHEAD = timedelta(minutes=5)
 RENEW_AFTER = timedelta(days=120)
@@ -153,7 +154,7 @@ class Revocation:
     def postpone(self, *, at: datetime) -> None:
         """VK ID gave no answer; after a pause, longer each time, it is told again."""
         self.claimed_until = None
-        self.due_at = at + min(timedelta(seconds=2 ** min(self.tries, 10)), LONGEST_PAUSE)
+        self.due_at = at + doubled(self.tries, most=LONGEST_PAUSE)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

@@ -8,6 +8,7 @@ from zlib import crc32
 
 from domain.errors import ImpossibleStep
 from domain.ids import CallId, PersonId, VideoconferenceId
+from domain.pauses import doubled
 
 WATCH_FOR_STRAYS = timedelta(minutes=10)
 """How long an answer that was given up may still have its effect in Sferum."""
@@ -179,4 +180,4 @@ def marked(name: str) -> CallId | None:
 
 
 def _pause(tries: int) -> timedelta:
-    return timedelta(seconds=min(3 * 2 ** min(tries, 5), 60))
+    return doubled(tries, first=timedelta(seconds=3), most=timedelta(minutes=1))

@@ -12,6 +12,7 @@ from zlib import crc32
 
 from domain.chat_request import ChatRequestId
 from domain.ids import ChatId, OrganizationId, PersonId
+from domain.pauses import doubled
 
 LONGEST_TITLE = 100
 """Sferum's limit is not public; this much is safe (vk.md, 2.6)."""
@@ -363,7 +364,7 @@ class Mirror:
         self.error = error
         self.behind_since = self.behind_since or at
         self.tries += 1
-        grown = min(timedelta(seconds=2 ** min(self.tries, 10)), LONGEST_PAUSE)
+        grown = doubled(self.tries, most=LONGEST_PAUSE)
         # Not all at the same instant: a share of the pause that differs from chat to chat.
         jittered = grown * (0.75 + crc32(self.chat_id.bytes + bytes([self.tries % 256])) % 1000 / 2000)
         # Sferum is left alone for so long, whatever else would be due before.

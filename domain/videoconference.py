@@ -27,6 +27,10 @@ class VideoconferenceStatus(StrEnum):
     FAILED = "FAILED"
 
 
+OVER = frozenset({VideoconferenceStatus.FINISHED, VideoconferenceStatus.FAILED})
+"""The statuses after which there is no other."""
+
+
 class FinishedBy(StrEnum):
     """What ended an active conference."""
 
@@ -384,7 +388,7 @@ class Videoconference(EventRecorder):
     @property
     def is_over(self) -> bool:
         """Whether it has ended, or never began before its end."""
-        return isinstance(self.phase, Finished | Failed)
+        return self.status in OVER
 
     def delete(self, *, at: datetime) -> None:
         """It is no more, whatever it was; a call that it has is needed no more (CONF-15)."""

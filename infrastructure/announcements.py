@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from application.views import Claims, Leave, Listener, MyConferencesNow, MyNews, VideoconferenceView
 from domain.ids import PersonId, VideoconferenceId
-from domain.videoconference import VideoconferenceStatus
+from domain.videoconference import OVER, VideoconferenceStatus
 from infrastructure.db import audience_statements as statements
 from infrastructure.db.audiences import Audience, Sight, audiences, sight
 from infrastructure.db.views import read_image
@@ -40,7 +40,6 @@ MOST_NOW = 100
 MOST_PASSED = 10_000
 """Of so many conferences that nobody waits for it is remembered how far they were read."""
 
-_OVER = {VideoconferenceStatus.FINISHED, VideoconferenceStatus.FAILED}
 
 T = TypeVar("T")
 Who = tuple[str, PersonId]
@@ -361,9 +360,9 @@ class Announcements:
         for entry in entries:
             if entry["id"] in found:
                 self._show(sight(entry, found[entry["id"]]))
-        for id in ids:
-            # There is no such conference.
-            for watcher in self._new_watchers.pop(id, ()) if id not in {entry["id"] for entry in entries} else ():
+        # There are no such conferences.
+        for id in set(ids) - {entry["id"] for entry in entries}:
+            for watcher in self._new_watchers.pop(id, ()):
                 watcher.listener.end()
 
     def _show(self, seen: Sight) -> None:
@@ -527,7 +526,7 @@ def _differs(told: VideoconferenceView, now: VideoconferenceView) -> bool:
 
 def _is_shown(seen: Sight) -> bool:
     """Whether it is of those that `MyConferencesNow` is about, or yet to come."""
-    return seen.row["due_today"] or seen.row["status"] not in _OVER
+    return seen.row["due_today"] or seen.row["status"] not in OVER
 
 
 def _now(theirs: Sequence[Sight], claims: Claims) -> tuple[MyConferencesNow, list[tuple[Sight, VideoconferenceView]]]:
@@ -535,6 +534,6 @@ def _now(theirs: Sequence[Sight], claims: Claims) -> tuple[MyConferencesNow, lis
     views = [(each, view) for each in theirs if (view := each.of(claims)) is not None]
     of_now = [view for each, view in views if each.row["due_today"] or view.status is VideoconferenceStatus.ACTIVE]
     # What is over gives way first.
-    of_now.sort(key=lambda view: (view.status in _OVER, view.starts_at, view.id))
+    of_now.sort(key=lambda view: (view.status in OVER, view.starts_at, view.id))
     named = sorted(of_now[:MOST_NOW], key=lambda view: (view.starts_at, view.id))
     return MyConferencesNow(tuple(named), truncated=len(of_now) > MOST_NOW), views

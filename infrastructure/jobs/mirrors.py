@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from application.mirror import KeepMirrors, Outcome
 from application.ports import ConcurrentChange
 from domain.mirror import Mirror
+from infrastructure.jobs.outages import tried
 
 LOOK_EVERY_SECONDS = 1.0
 GATHER_SECONDS = 0.1
@@ -95,11 +96,6 @@ class MirrorKeeper:
 async def empty_strays(empty: Callable[[], Awaitable[int]]) -> None:
     """Empties what turns up unclaimed within a minute, until cancelled; an outage is waited out."""
     while True:
-        try:
-            if strays := await empty():
-                log.warning("strays_emptied", chats=strays)
-        except* (SQLAlchemyError, OSError, ConcurrentChange) as troubles:
-            log.warning("postgres_away", error=type(troubles.exceptions[0]).__name__)
-        except* Exception:
-            log.exception("work_broke", work="empty_strays")
+        if strays := await tried("empty_strays", empty):
+            log.warning("strays_emptied", chats=strays)
         await asyncio.sleep(LOOK_EVERY_SECONDS)

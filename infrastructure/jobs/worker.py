@@ -26,6 +26,7 @@ from infrastructure.container import assembled
 from infrastructure.db.pruning import prune
 from infrastructure.jobs.links import deliver_revocations, keep_links_alive
 from infrastructure.jobs.mirrors import MirrorKeeper, empty_strays
+from infrastructure.jobs.outages import tried
 from infrastructure.jobs.relay import WAKE
 from infrastructure.settings import Settings
 
@@ -173,16 +174,11 @@ async def turn_days(turn: TurnDays) -> None:
     while True:
         # An import may have made an earlier one; and never in one sleep till midnight, which a machine may sleep over.
         pause = TURN_AT_LEAST_EVERY
-        try:
-            turned = await turn()
-            if turned.organizations:
-                log.info("days_turned", organizations=turned.organizations)
-            if turned.next_due is not None:
-                pause = max(timedelta(), min(turned.next_due - turned.now, pause))
-        except* (SQLAlchemyError, OSError, ConcurrentChange) as troubles:
-            log.warning("postgres_away", error=type(troubles.exceptions[0]).__name__)
-        except* Exception:
-            log.exception("work_broke", work="turn_days")
+        turned = await tried("turn_days", turn)
+        if turned is not None and turned.organizations:
+            log.info("days_turned", organizations=turned.organizations)
+        if turned is not None and turned.next_due is not None:
+            pause = max(timedelta(), min(turned.next_due - turned.now, pause))
         await asyncio.sleep(pause.total_seconds())
 
 
