@@ -132,7 +132,9 @@ class ConferenceLife(RuleBasedStateMachine):
         if self.conference.deleted:
             call.release(at=self.now)
             return
-        self.conference.call_is_there(call.id, f"https://calls.example/{call.mark}", at=self.now)
+        if isinstance(call.state, Open):
+            # One that lapsed meanwhile is there no more.
+            self.conference.call_is_there(call.id, f"https://calls.example/{call.mark}", at=self.now)
         if waited_for:
             self._link_is_shown_once_it_may_be()
         self._save()
@@ -334,7 +336,8 @@ class ConferenceLife(RuleBasedStateMachine):
         """The call about which nothing is known yet."""
         if self.conference.deleted:
             return None
-        return next((call for call in self.calls.values() if self.conference.waits_for(call.id)), None)
+        asked = (call for call in self.calls.values() if isinstance(call.state, Asked))
+        return next((call for call in asked if self.conference.waits_for(call.id)), None)
 
     def _ask(self) -> CallId:
         id = CallId(UUID(int=len(self.calls) + 1))
